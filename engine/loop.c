@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Loop: one pass, and passes until something.
+ *
+ * A pass looks at its sources in the order that programs rely on, and runs one
+ * handler (B101, B102):
+ *
+ *   1. signals        every handler of every pending signal
+ *   2. mailbox        moves what other threads posted behind the immediates,
+ *                     unless an earlier batch is still being worked off
+ *   3. immediates     the first
+ *   4. timers         the first, if due
+ *   5. descriptors    one that is ready, after a wait up to the first timer
+ *
+ * The wait. Just before it the loop tells the backend what changed, looks at
+ * the signals once more, and arms the mailbox; a signal or a post that comes
+ * later finds the eventfd to write. Right after it the mailbox is taken again,
+ * so that it is disarmed and posters are spared the system call while the loop
+ * is awake. What it brought runs from the next pass on.
+ *
+ * Lifetime. Any handler may free the context. `holds` counts the passes under
+ * way; the destructor detaches everything at once and refuses to go while the
+ * count is not zero, and the last release frees the memory (B206).
+ *
+ * Threads: the owner's only.
+ */
+#include <errno.h>
+
+#define TEVENT_DEPRECATED 1
+#define _DEPRECATED_
+
+#include "engine/backend.h"
+#include "engine/clock.h"
+#include "engine/context.h"
+#include "engine/fd.h"
+#include "engine/fork.h"
+#include "engine/immediate.h"
+#include "engine/mailbox.h"
+#include "engine/report.h"
+#include "engine/signal.h"
+#include "engine/timer.h"
+
+/* Keeps the memory of @ev until the matching release. */
+static void loop_hold(struct tevent_context *ev)
+{
+	ev->holds++;
+}
+
+/* A context that was freed meanwhile ends here. */
+static void loop_release(struct tevent_context *ev)
+{
+	ev->holds--;
+	if (tev_unlikely(ev->dead) && ev->holds == 0) {
+		TALLOC_FREE(ev);
+	}
+}
+
+static inline bool signals_run(struct tevent_context *ev)
+{
+	return tev_signal_wanted(ev) && tev_signal_run(ev);
+}
+
+/* Whether there is nothing to do instead of waiting; what other threads post
+ * from then on ends the wait. */
+static bool wait_prepare(struct tevent_context *ev, int wait_ms)
+{
+	tev_fd_flush(ev);
+	if (signals_run(ev)) {
+		return false;
+	}
+	if (wait_ms == 0 || ev->mailbox == NULL ||
+	    tev_mailbox_arm(ev->mailbox)) {
+		return true;
+	}
+	tev_immediate_collect(ev);
+	return false;
+}
+
+/* The time is over. Return: 0, or -1 with errno EAGAIN (B121). */
+static int wait_timed_out(struct tevent_context *ev)
+{
+	int unused = 0;
+
+	if (tev_timer_run(ev, &unused) || ev->wait_timeout != 0 ||
+	    !tev_list_empty(&ev->immediates)) {
+		return 0;
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+/* Waits for descriptors and runs what came of it. @wait_ms: time to the first
+ * timer, or -1. Return: 0, or -1 with errno. */
+static int pass_wait(struct tevent_context *ev, int wait_ms)
+{
+	struct tev_slot *slot = NULL;
+	enum tev_wait result = TEV_WAIT_NOTHING;
+	uint32_t ready = 0;
+
+	if (wait_ms < 0 || ev->wait_timeout == 0) {
+		wait_ms = tev_clock_limit_ms(ev->wait_timeout);
+	}
+	if (!wait_prepare(ev, wait_ms)) {
+		return 0;
+	}
+	result = ev->backend->wait(ev, wait_ms, &slot, &ready);
+	if (ev->mailbox != NULL) {
+		tev_immediate_collect(ev);
+	}
+	switch (result) {
+	case TEV_WAIT_READY:
+		tev_fd_dispatch(ev, slot, ready);
+		break;
+	case TEV_WAIT_TIMEOUT:
+		return wait_timed_out(ev);
+	case TEV_WAIT_INTERRUPTED:
+		(void)signals_run(ev);
+		break;
+	case TEV_WAIT_NOTHING:
+		break;
+	}
+	return 0;
+}
+
+/* One pass. Return: 0, or -1 with errno. */
+static int pass(struct tevent_context *ev)
+{
+	int wait_ms = -1;
+
+	if (tev_unlikely(ev->fork_generation != tev_fork_now())) {
+		ev->after_fork(ev);
+	}
+	if (signals_run(ev)) {
+		return 0;
+	}
+	if (ev->mailbox != NULL && ev->mail_left == 0) {
+		tev_immediate_collect(ev);
+	}
+	if (tev_immediate_run(ev)) {
+		return 0;
+	}
+	if (tev_timer_run(ev, &wait_ms)) {
+		return 0;
+	}
+	return pass_wait(ev, wait_ms);
+}
+
+/* What a pass finds when it begins, to be put back at its end. */
+struct loop_level {
+	struct tevent_context *report_context;
+	uint32_t level;
+};
+
+/* Enters one level of nesting.
+ * Return: false when that is misuse: errno is ELOOP then (B140, B141), or
+ * EINVAL when tevent_re_initialise() failed before. */
+static bool level_enter(struct tevent_context *ev, const char *location,
+			struct loop_level *outer)
+{
+	char *reason = NULL;
+
+	if (ev->closed) {
+		errno = EINVAL;
+		return false;
+	}
+	outer->level = ev->level;
+	outer->report_context = tev_report_context;
+	if (ev->level == 0 || ev->nesting_allowed) {
+		ev->level++;
+		tev_report_context = ev;
+		loop_hold(ev);
+		return true;
+	}
+	reason = talloc_asprintf(NULL, "tevent: nested loop at %s", location);
+	tev_abort(ev, reason != NULL ? reason : "tevent: nested loop");
+	TALLOC_FREE(reason);
+	errno = ELOOP;
+	return false;
+}
+
+/* Leaves it; @ev may be gone after. */
+static void level_leave(struct tevent_context *ev,
+			const struct loop_level *outer)
+{
+	ev->level = outer->level;
+	tev_report_context = outer->report_context;
+	loop_release(ev);
+}
+
+static int hook_call(struct tevent_context *ev, bool begin, void *stack,
+		     const char *location)
+{
+	if (ev->nesting_hook == NULL || ev->dead) {
+		return 0;
+	}
+	return ev->nesting_hook(ev, ev->nesting_private, ev->level, begin,
+				stack, location);
+}
+
+int _tevent_loop_once(struct tevent_context *ev, const char *location)
+{
+	struct loop_level outer;
+	int ret = 0;
+	int end = 0;
+
+	if (!level_enter(ev, location, &outer)) {
+		return -1;
+	}
+	ret = hook_call(ev, true, &ret, location);
+	if (ret == 0) {
+		ret = pass(ev);
+		end = hook_call(ev, false, &ret, location);
+		ret = end != 0 ? end : ret;
+	}
+	level_leave(ev, &outer);
+	return ret;
+}
+
+int _tevent_loop_until(struct tevent_context *ev,
+		       bool (*finished)(void *private_data), void *private_data,
+		       const char *location)
+{
+	struct loop_level outer;
+	int ret = 0;
+	int end = 0;
+
+	if (!level_enter(ev, location, &outer)) {
+		return -1;
+	}
+	ret = hook_call(ev, true, &ret, location);
+	if (ret == 0) {
+		while (!finished(private_data) && !ev->closed) {
+			ret = pass(ev);
+			if (ret != 0) {
+				break;
+			}
+		}
+		end = hook_call(ev, false, &ret, location);
+		ret = end != 0 ? end : ret;
+	}
+	level_leave(ev, &outer);
+	return ret;
+}
+
+/* Whether a pass could still have something to do (B130-B132). */
+static bool have_events(const struct tevent_context *ev)
+{
+	return !ev->closed &&
+	       (ev->fds_active > 0 || !tev_heap_empty(&ev->timers) ||
+		!tev_list_empty(&ev->immediates) || tev_signal_wanted(ev));
+}
+
+int _tevent_loop_wait(struct tevent_context *ev, const char *location)
+{
+	int ret = 0;
+
+	loop_hold(ev);
+	while (ret == 0 && have_events(ev)) {
+		ret = _tevent_loop_once(ev, location);
+	}
+	if (ret != 0) {
+		int error = errno;
+
+		tev_debug(ev, TEVENT_DEBUG_FATAL,
+			  "loop_wait at %s: a pass failed: %d\n", location,
+			  ret);
+		errno = error;
+	} else if (!ev->dead) {
+		tev_debug(ev, TEVENT_DEBUG_WARNING,
+			  "loop_wait at %s: out of events\n", location);
+	}
+	loop_release(ev);
+	return ret;
+}
+
+void tevent_loop_allow_nesting(struct tevent_context *ev)
+{
+	ev->nesting_allowed = true;
+}
+
+void tevent_loop_set_nesting_hook(struct tevent_context *ev,
+				  tevent_nesting_hook hook, void *private_data)
+{
+	if (ev->nesting_hook != NULL &&
+	    (ev->nesting_hook != hook || ev->nesting_private != private_data)) {
+		tev_abort(ev, "tevent: another nesting hook is set");
+		return;
+	}
+	ev->nesting_hook = hook;
+	ev->nesting_private = private_data;
+}

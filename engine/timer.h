@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Timer: a handler to be called at a time. See timer.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/tevent.h"
+
+#include "engine/heap.h"
+
+struct tev_timer;
+
+/* Called when it is due, out of the heap, and still attached to @ev. */
+typedef void (*tev_timer_fn)(struct tevent_context *ev, struct tev_timer *timer,
+			     struct timeval now);
+
+/* What every timer has; embedded in whatever is to be timed. */
+struct tev_timer {
+	struct tev_heap_node node; /* O: in ev->timers */
+	struct tevent_context *ev; /* O: NULL while detached */
+	tev_timer_fn fn;           /* I: */
+};
+
+static inline bool tev_timer_pending(const struct tev_timer *timer)
+{
+	return tev_heap_node_queued(&timer->node);
+}
+
+void tev_timer_init(struct tev_timer *timer, tev_timer_fn fn);
+bool tev_timer_start(struct tev_timer *timer, struct tevent_context *ev,
+		     struct timeval when);
+void tev_timer_stop(struct tev_timer *timer);
+bool tev_timer_run(struct tevent_context *ev, int *ret_wait_ms);
+void tev_timer_context_fini(struct tevent_context *ev);

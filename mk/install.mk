@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Libraries, headers, pkg-config files and man pages; nothing else is installed.
+
+INSTALL ?= install
+HEADERS := include/tevent.h include/weft.h
+MAN_PAGES := $(wildcard docs/man/*.3)
+
+define TEVENT_PC
+prefix=$(prefix)
+libdir=$(libdir)
+includedir=$(includedir)
+
+Name: tevent
+Description: Event loop and asynchronous requests (weft $(WEFT_VERSION))
+Version: $(TEVENT_VERSION)
+Requires: talloc
+Libs: -L$${libdir} -ltevent
+Libs.private: -pthread
+Cflags: -I$${includedir}
+endef
+
+define WEFT_PC
+prefix=$(prefix)
+libdir=$(libdir)
+includedir=$(includedir)
+
+Name: weft
+Description: Many threads for programs that are written with tevent
+Version: $(WEFT_VERSION)
+Requires: tevent talloc
+Requires.private: liburcu-bp
+Libs: -L$${libdir} -lweft
+Libs.private: -pthread
+Cflags: -I$${includedir}
+endef
+
+export TEVENT_PC WEFT_PC
+
+# $(call install_library,NAME,FULL-VERSION)
+define install_library
+$(Q)$(INSTALL) -m 644 $(LIBDIR)/lib$1.a $(DESTDIR)$(libdir)/
+$(Q)$(INSTALL) -m 755 $(LIBDIR)/lib$1.so.$2 $(DESTDIR)$(libdir)/
+$(Q)ln -sf lib$1.so.$2 $(DESTDIR)$(libdir)/lib$1.so.0
+$(Q)ln -sf lib$1.so.$2 $(DESTDIR)$(libdir)/lib$1.so
+endef
+
+.PHONY: install uninstall
+
+install: $(LIBRARIES) ## below DESTDIR: libraries, headers, .pc files, man pages
+	$(say) INST '$(DESTDIR)$(prefix)'
+	$(Q)mkdir -p $(DESTDIR)$(libdir) $(DESTDIR)$(includedir) \
+		$(DESTDIR)$(pkgconfigdir)
+	$(call install_library,tevent,$(TEVENT_VERSION))
+	$(call install_library,weft,$(WEFT_VERSION))
+	$(Q)$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(includedir)/
+	$(Q)printf '%s\n' "$$TEVENT_PC" >$(DESTDIR)$(pkgconfigdir)/tevent.pc
+	$(Q)printf '%s\n' "$$WEFT_PC" >$(DESTDIR)$(pkgconfigdir)/weft.pc
+ifneq ($(MAN_PAGES),)
+	$(Q)mkdir -p $(DESTDIR)$(mandir)/man3
+	$(Q)$(INSTALL) -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man3/
+endif
+
+uninstall: ## removes what install has put there
+	$(Q)rm -f $(foreach name,tevent weft,\
+		$(addprefix $(DESTDIR)$(libdir)/lib$(name),.a .so .so.0) \
+		$(DESTDIR)$(pkgconfigdir)/$(name).pc)
+	$(Q)rm -f $(DESTDIR)$(libdir)/libtevent.so.$(TEVENT_VERSION) \
+		$(DESTDIR)$(libdir)/libweft.so.$(WEFT_VERSION)
+	$(Q)rm -f $(HEADERS:include/%=$(DESTDIR)$(includedir)/%) \
+		$(MAN_PAGES:docs/man/%=$(DESTDIR)$(mandir)/man3/%)

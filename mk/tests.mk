@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# TAP programs tests/NAME.t.c and scripts tests/NAME.t, run by prove.
+
+# Scripts about the running libraries and programs: in every variant.
+SCRIPT_TESTS := shim
+
+# Scripts about the tree itself: once, in the default variant.
+TREE_TESTS :=
+
+TESTDIR := $(BUILDDIR)/tests
+TEST_COMMON := tests/fixture.c tests/tap.c
+TEST_LIBS := $(TALLOC_LIBS) -lrt
+
+$(OBJDIR)/tests/%.o: UNIT_CFLAGS := -Iinclude $(TALLOC_CFLAGS) $(URCU_CFLAGS)
+
+# $(call test,NAME,LIBS,LIBRARIES WAITED FOR)
+test = $(call program,$(TESTDIR)/$1.t,tests/$1.t.c $(TEST_COMMON),\
+	$2 $(TEST_LIBS),$3)
+
+$(foreach name,$(ENGINE_TESTS),$(eval $(call test,$(name),\
+	-L$(LIBDIR) -ltevent,$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0)))
+$(foreach name,$(POOL_TESTS),$(eval $(call test,$(name),\
+	$(WEFT_LIBS),$(WEFT_FILES))))
+# Private functions are only in the static libraries.
+$(foreach name,$(ENGINE_UNIT_TESTS),$(eval $(call test,$(name),\
+	$(LIBDIR)/libtevent.a,$(LIBDIR)/libtevent.a)))
+$(foreach name,$(POOL_UNIT_TESTS),$(eval $(call test,$(name),\
+	$(LIBDIR)/libweft.a -L$(LIBDIR) -ltevent $(URCU_LIBS),\
+	$(LIBDIR)/libweft.a $(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0)))
+
+ifeq ($(HAVE_SHELF),yes)
+$(eval $(call program,$(TESTDIR)/shelf_scale.t,tests/shelf_scale.t.c \
+	tools/shelf/scale.c $(TEST_COMMON),-L$(LIBDIR) -ltevent $(TEST_LIBS),\
+	$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
+else
+SHELF_TESTS :=
+endif
+
+TEST_NAMES := $(sort $(ENGINE_TESTS) $(ENGINE_UNIT_TESTS) $(POOL_TESTS) \
+	$(POOL_UNIT_TESTS) $(SHELF_TESTS))
+TEST_PROGRAMS := $(TEST_NAMES:%=$(TESTDIR)/%.t)
+
+# Preloaded by tests that make the Nth allocation or system call fail.
+SHIM := $(if $(wildcard tests/shim.c),$(TESTDIR)/shim.so)
+$(TESTDIR)/shim.so: tests/shim.c $(MAKE_PARTS) $(FLAGS_FILE)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -fPIC -pthread $(WARNINGS) \
+		-O2 -g $(LDFLAGS) -shared -o $@ $< -ldl
+
+CHECK_SCRIPTS := $(SCRIPT_TESTS:%=tests/%.t) \
+	$(if $(filter release,$(VARIANT)),$(TREE_TESTS:%=tests/%.t))
+CHECK_ENV = BUILDDIR='$(BUILDDIR)' VARIANT='$(VARIANT)' CC='$(CC)' \
+	PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE)' MAKEFLAGS= MAKELEVEL=
+
+.PHONY: tests check check-stock
+
+tests: $(TEST_PROGRAMS) $(SHIM) ## builds the tests
+
+check: all tests ## builds and runs the tests
+	@$(CHECK_ENV) $(SANITIZER_ENV) $(PROVE) $(PROVEFLAGS) \
+		$(TEST_PROGRAMS) $(CHECK_SCRIPTS)
+
+# The same tests against another libtevent: the system's, or the one below
+# STOCK. Our headers lie in one folder with our tevent.h, so weft.h is seen
+# through a folder of its own, and so is libweft.
+STOCKDIR := $(BUILDDIR)/stock
+STOCK_CFLAGS := $(if $(STOCK),-I$(STOCK)/include) -I$(STOCKDIR)/include
+STOCK_LIBS := -L$(STOCKDIR)/lib \
+	$(if $(STOCK),-L$(STOCK)/lib -Wl$(comma)-rpath$(comma)$(STOCK)/lib) \
+	-ltevent
+STOCK_HEADER := $(or $(STOCK),/usr)/include/tevent.h
+STOCK_PROGRAMS := $(patsubst %,$(STOCKDIR)/tests/%.t,$(ENGINE_TESTS) \
+	$(POOL_TESTS))
+
+$(STOCKDIR)/obj/%.o: %.c $(MAKE_PARTS) $(FLAGS_FILE) | $(STOCKDIR)/include
+	$(say) CC '$< (stock)'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -DTEST_ON_STOCK=1 $(STOCK_CFLAGS) \
+		$(TALLOC_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(STOCKDIR)/include:
+	@mkdir -p $@
+	@ln -sf $(CURDIR)/include/weft.h $@/weft.h
+
+$(STOCKDIR)/lib/libweft.so.0: $(LIBDIR)/libweft.so.0
+	@mkdir -p $(@D)
+	@ln -sf $(abspath $<) $@
+	@ln -sf libweft.so.0 $(@D)/libweft.so
+
+# $(call stock_test,NAME,LIBS,LIBRARIES WAITED FOR)
+define stock_test
+DEPENDS += $(STOCKDIR)/obj/tests/$1.t.d
+
+$(STOCKDIR)/tests/$1.t: $(STOCKDIR)/obj/tests/$1.t.o \
+		$(TEST_COMMON:%.c=$(STOCKDIR)/obj/%.o) $3
+	$$(say) LD $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(BASE_LDFLAGS) $$(PROGRAM_RPATH) $$(CFLAGS) $$(LDFLAGS) \
+		-o $$@ $$(filter %.o,$$^) $2 $$(STOCK_LIBS) $$(TEST_LIBS)
+endef
+
+$(foreach name,$(ENGINE_TESTS),$(eval $(call stock_test,$(name),,)))
+$(foreach name,$(POOL_TESTS),$(eval $(call stock_test,$(name),\
+	-L$(STOCKDIR)/lib -lweft,$(STOCKDIR)/lib/libweft.so.0)))
+
+ifeq ($(wildcard $(STOCK_HEADER)),)
+check-stock: ## runs the tests of tevent.h on the system's libtevent (or STOCK=)
+	@echo 'check-stock: no $(STOCK_HEADER): install libtevent-dev'; exit 1
+else
+check-stock: $(STOCK_PROGRAMS)
+	@$(CHECK_ENV) $(SANITIZER_ENV) $(PROVE) $(PROVEFLAGS) $(STOCK_PROGRAMS)
+endif
+
+-include $(DEPENDS) $(TEST_COMMON:%.c=$(STOCKDIR)/obj/%.d)

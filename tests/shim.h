@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Shim: makes the Nth call of a kind fail, in a process it is preloaded into.
+ *
+ * A program that wants to steer it names these functions; they are weak, and
+ * NULL where the shim is not loaded. Any other program is steered from outside:
+ * see shim.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum shim_call {
+	SHIM_MALLOC, /* malloc, calloc, realloc and the aligned ones */
+	SHIM_EVENTFD,
+	SHIM_EPOLL_CREATE,
+	SHIM_PTHREAD_CREATE,
+	SHIM_CALLS,
+};
+
+/* From now on the @nth call (1: the next) of this kind fails, once. */
+__attribute__((__weak__)) void shim_arm(enum shim_call call, long nth);
+
+/* Lets all pass again.
+ * Return: true if a call has failed since shim_arm(). */
+__attribute__((__weak__)) bool shim_disarm(enum shim_call call);
