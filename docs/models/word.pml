@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * word: a mailbox in one atomic word, and the lifetime of what is rung.
+ *
+ *   EMPTY    the receiver is awake, nothing is queued
+ *   ARMED    it sleeps or is about to: the next poster rings
+ *   CLOSED   it is gone: posts are refused
+ *   BASE+m   message m is the newest, the rest hangs behind it in nxt[]
+ *
+ * The bell is an eventfd: it counts, and whoever rings it after it has been
+ * closed hits an assertion; so does a poster that looks at freed memory.
+ * "refs" keeps bell and word alive; three ways of counting:
+ *
+ *   default   each poster holds a reference, dropped by the receiver while it
+ *             runs that poster's last message (the poster's handle is freed in
+ *             the very handler), or by the poster if it was refused. ARMED
+ *             carries one more: whoever replaces it rings, then drops it.
+ *   ACCOUNT   posters hold nothing. Each message is owed by its poster until
+ *             the receiver has it; the receiver alone counts what is owed and
+ *             settles at its end by adding that number, less BIAS, to refs; a
+ *             poster that is refused takes one off. ARMED as before.
+ *   ALWAYS    the receiver never says when it sleeps: it takes with an
+ *             exchange to ARMED, so that each post to an empty word rings.
+ *
+ * MAYCLOSE lets the receiver end at any turn, also while armed.
+ *
+ * RUN two posters: -DNP=2 -DK=2
+ * RUN two posters, may close: -DNP=2 -DK=2 -DMAYCLOSE
+ * RUN account: -DNP=2 -DK=2 -DACCOUNT -DMAYCLOSE
+ * RUN always armed: -DNP=2 -DK=2 -DALWAYS -DMAYCLOSE
+ * RUN always armed, account: -DNP=2 -DK=2 -DALWAYS -DACCOUNT -DMAYCLOSE
+ * LONG three posters, may close: -DNP=3 -DK=1 -DMAYCLOSE
+ * LONG three posters, account: -DNP=3 -DK=1 -DACCOUNT -DMAYCLOSE
+ * LONG three posters, always armed: -DNP=3 -DK=1 -DALWAYS -DMAYCLOSE
+ * MUTANT arms with a store: -DBUG_ARM_STORE
+ * MUTANT empties the bell after arming: -DBUG_LATE_CLEAR
+ * MUTANT rings for EMPTY, not for ARMED: -DBUG_RING_EMPTY
+ * MUTANT disarms with a store: -DBUG_DISARM_STORE
+ * MUTANT closes with a store: -DMAYCLOSE -DBUG_CLOSE_STORE
+ * MUTANT runs newest first: -DBUG_NO_REVERSE
+ * MUTANT ARMED carries no reference: -DMAYCLOSE -DBUG_NO_TOKEN
+ * MUTANT the reference comes after ARMED: -DMAYCLOSE -DBUG_LATE_TOKEN
+ * MUTANT ringer drops before it rings: -DMAYCLOSE -DBUG_DROP_FIRST
+ * MUTANT found ARMED, reference forgotten: -DMAYCLOSE -DBUG_TOKEN_LEAK
+ * MUTANT account without bias: -DNP=2 -DK=1 -DACCOUNT -DMAYCLOSE -DBUG_NO_BIAS
+ * MUTANT account forgets what is taken: -DACCOUNT -DMAYCLOSE -DBUG_NO_RETURN
+ * MUTANT always armed, found ARMED: -DALWAYS -DMAYCLOSE -DBUG_TOKEN_LEAK
+ * MUTANT always armed, but takes to EMPTY: -DALWAYS -DBUG_TAKE_EMPTY
+ */
+#ifndef NP
+#define NP 2
+#endif
+#ifndef K
+#define K 2
+#endif
+#define M (NP*K)
+#define EMPTY 0
+#define ARMED 1
+#define CLOSED 2
+#define BASE 3
+#define BIAS 100
+
+byte head = EMPTY;
+byte nxt[M];
+byte bell = 0;			/* the eventfd's counter */
+bool freed = false;		/* bell closed, word freed */
+#ifdef ACCOUNT
+#ifdef BUG_NO_BIAS
+#define OWNER 1
+#else
+#define OWNER BIAS
+#endif
+short refs = OWNER;
+short owed = 0;			/* the receiver's own: sent and not back */
+#else
+short refs = 1 + NP;
+#endif
+byte consumed = 0, cancelled = 0, refused = 0;
+byte last[NP];			/* 1 + newest index seen of each poster */
+byte done = 0;
+
+inline unref() {
+	atomic {
+		refs--;
+		if
+		:: refs == 0 -> assert(!freed); freed = true
+		:: else
+		fi
+	}
+}
+
+inline ring() {
+#ifdef BUG_DROP_FIRST
+	unref();
+	atomic { assert(!freed); bell++ }
+#else
+	atomic { assert(!freed); bell++ };
+#ifndef BUG_NO_TOKEN
+	unref()
+#endif
+#endif
+}
+
+proctype poster(byte me) {
+	byte i, h, m; bool ok;
+	do
+	:: i < K ->
+		m = me * K + i;
+		assert(!freed);
+		h = head;			/* relaxed: a guess */
+		do
+		:: h == CLOSED ->
+			refused++;
+#ifdef ACCOUNT
+			unref();
+#else
+			if :: i == K - 1 -> unref() :: else fi;
+#endif
+			break
+		:: else ->
+			nxt[m] = ((h == ARMED || h == EMPTY) -> EMPTY : h);
+			atomic {		/* compare and swap */
+				assert(!freed);
+				if
+				:: head == h -> head = BASE + m; ok = true
+				:: else -> h = head; ok = false
+				fi
+			}
+			/* the receiver may free us and the message now */
+			if
+#ifdef BUG_RING_EMPTY
+			:: ok && h == EMPTY -> ring(); break
+			:: ok && h != EMPTY -> break
+#else
+			:: ok && h == ARMED -> ring(); break
+			:: ok && h != ARMED -> break
+#endif
+			:: else
+			fi
+		od;
+		i++
+	:: else -> break
+	od;
+	done++
+}
+
+byte st[M]; byte sp;
+
+/* Turns the chain round and runs it; the last of a poster frees its handle. */
+inline dispatch(list, counter) {
+	sp = 0;
+	do
+	:: list >= BASE -> st[sp] = list - BASE; sp++; list = nxt[list - BASE]
+	:: else -> break
+	od;
+#ifdef BUG_NO_REVERSE
+	j = 0;
+	do
+	:: j < sp -> m = st[j]; j++;
+#else
+	do
+	:: sp > 0 -> sp--; m = st[sp];
+#endif
+		assert(last[m / K] < 1 + (m % K));
+		last[m / K] = 1 + (m % K);
+#ifdef ACCOUNT
+#ifndef BUG_NO_RETURN
+		owed--;
+#endif
+#else
+		if :: m % K == K - 1 -> unref() :: else fi;
+#endif
+		counter++
+	:: else -> break
+	od;
+	m = 0; j = 0; sp = 0; l = 0
+}
+
+active proctype receiver() {
+	byte l, m, j; bool armed, token;
+
+#ifdef ACCOUNT
+	owed = M;			/* all of them have been sent out */
+#endif
+	do
+	:: /* one turn: take all, run it, perhaps sleep */
+#ifdef ALWAYS
+		if :: !token -> refs++; token = true :: else fi;
+#ifdef BUG_TAKE_EMPTY
+		atomic { l = head; head = EMPTY };
+#else
+		atomic { l = head; head = ARMED };
+#endif
+		/* was it ARMED, we have two references for one arming */
+#ifndef BUG_TOKEN_LEAK
+		if
+		:: armed && l == ARMED -> token = true
+		:: else -> token = false
+		fi;
+#else
+		token = false;
+#endif
+		armed = true;
+#else
+		if
+		:: head != EMPTY ->
+			atomic { l = head; head = EMPTY };
+#ifdef BUG_TOKEN_LEAK
+			skip
+#else
+			token = (token || (armed && l == ARMED))
+#endif
+			;
+			armed = false
+		:: else
+		fi;
+#endif
+		if :: l == ARMED -> l = EMPTY :: else fi;
+		dispatch(l, consumed);
+		if
+		:: consumed + refused == M && done == NP -> break
+		:: true
+#ifdef MAYCLOSE
+		:: break		/* the owner frees it now */
+#endif
+		fi;
+#ifndef ALWAYS
+		if :: armed -> goto sleep :: else fi;
+#if !defined(BUG_NO_TOKEN) && !defined(BUG_LATE_TOKEN)
+		if :: !token -> refs++; token = true :: else fi;
+#endif
+#ifdef BUG_ARM_STORE
+		if
+		:: head == EMPTY -> armed = true; head = ARMED
+		:: else -> armed = false
+		fi;
+#else
+		atomic {
+			if
+			:: head == EMPTY -> head = ARMED; armed = true
+			:: else -> armed = false
+			fi
+		};
+#endif
+#ifdef BUG_LATE_TOKEN
+		if :: armed -> refs++ :: else fi;
+#endif
+		if :: armed -> token = false :: else fi;
+#ifdef BUG_LATE_CLEAR
+		bell = 0;
+#endif
+sleep:
+#endif
+		if
+		:: armed ->
+			/* the bell, or something else while posters live */
+			if
+			:: bell > 0
+			:: armed && done < NP
+			:: done == NP && consumed == M - refused
+			fi
+		:: else
+		fi;
+#ifdef BUG_DISARM_STORE
+		if :: head == ARMED -> head = EMPTY; armed = false :: else fi;
+#endif
+#ifndef BUG_LATE_CLEAR
+		bell = 0;		/* before the next arming */
+#endif
+#ifdef MAYCLOSE
+		if :: break :: true fi	/* freed while it may be armed */
+#else
+		skip
+#endif
+	od;
+
+	/* the end */
+#ifdef BUG_CLOSE_STORE
+	l = head; head = CLOSED;
+#else
+	atomic { l = head; head = CLOSED };
+#endif
+#ifndef BUG_NO_TOKEN
+	if :: armed && l == ARMED -> unref() :: else fi;
+	if :: token -> unref() :: else fi;
+#endif
+	if :: l == ARMED -> l = EMPTY :: else fi;
+	dispatch(l, cancelled);
+#ifdef ACCOUNT
+	atomic {
+		refs = refs + owed - OWNER;
+		if
+		:: refs == 0 -> assert(!freed); freed = true
+		:: else
+		fi
+	};
+#else
+	unref();
+#endif
+	(done == NP);
+	assert(consumed + cancelled + refused == M);
+	assert(freed)			/* nothing leaks */
+}
+
+init {
+	byte i;
+	atomic {
+		do
+		:: i < NP -> run poster(i); i++
+		:: else -> break
+		od
+	}
+}
