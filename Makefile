@@ -10,6 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 include mk/config.mk
 include mk/rules.mk
 include mk/engine.mk
+include mk/threadpool.mk
+include mk/tools.mk
 include mk/tests.mk
 include mk/install.mk
 include mk/variants.mk

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* weft: jobs on other threads for programs built around tevent.
+ *
+ *      struct sum { char *path; unsigned char sha[32]; };
+ *
+ *      static int sum_run(struct weft_job *job, void *block)   on a worker
+ *      {
+ *              struct sum *sum = talloc_get_type_abort(block, struct sum);
+ *              return hash_file(sum->path, sum->sha);          0 or an errno
+ *      }
+ *
+ *      req = weft_job_send(mem_ctx, ev, pool, sum_run, &sum, NULL);
+ *      ...
+ *      ret = weft_job_recv(req, mem_ctx, &sum);                on the loop
+ *
+ * The block. What a job works on is one talloc tree, the block. weft_job_send()
+ * takes it by the address of the caller's pointer and sets that pointer to
+ * NULL: from then on exactly one thread at a time owns the whole tree. The
+ * function on the worker may read it, change it and allocate below it.
+ * weft_job_recv() moves it onto a parent of the receiver's choice. Nobody
+ * shares, copies or locks. A block must not be a member of a talloc pool, have
+ * a talloc memory limit or (EINVAL) talloc references. A NULL block is fine.
+ *
+ * Threads. A function that takes a TALLOC_CTX, a tevent_context or a
+ * tevent_req, or that frees an object, belongs to the thread that owns these.
+ * All others may be called from any thread. Nothing here blocks. Freeing a
+ * request, a pool or a loop is legal at any moment and never waits.
+ *
+ * Errors are 0 or a positive errno:
+ *      EAGAIN     full, or no thread can be had: try later
+ *      ECANCELED  cancelled
+ *      ETIMEDOUT  the deadline or the request's end time has passed
+ *      ESHUTDOWN  the pool takes nothing more
+ *      EINVAL     a bad option, or talloc's null tracking is on
+ *      ENOMEM     no memory
+ *
+ * Options are structures: NULL or all zero means the default. The macros add
+ * the structure's size, so that a later version may append fields, and the
+ * caller's source line. Behind each macro stands a function, for bindings.
+ *
+ * Talloc's null tracking (talloc_enable_null_tracking(), the leak report
+ * options) makes every use of talloc in threads unsafe and must stay off.
+ */
+#ifndef WEFT_H
+#define WEFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <talloc.h>
+
+#include <tevent.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define WEFT_EXPORT __attribute__((__visibility__("default")))
+#else
+#define WEFT_EXPORT
+#endif
+
+/* Takes the address of the caller's pointer to a block, whatever its type, or
+ * NULL; anything but the address of a pointer does not compile, where the
+ * compiler can tell. */
+#if !defined(__cplusplus) && defined(__STDC_VERSION__) && \
+	__STDC_VERSION__ >= 201112L
+#define WEFT_PP_BLOCK(pp) \
+	((void)sizeof(1 ? *_Generic((pp), void *: (void **)0, default: (pp)) \
+			: (void *)0),                                      \
+	 (void *)(pp))
+#else
+#define WEFT_PP_BLOCK(pp) ((void *)(pp))
+#endif
+
+/* The version of the library that runs, "0.1.0". Never NULL. */
+WEFT_EXPORT const char *weft_version(void);
+
+/* ---- pools -------------------------------------------------------------- */
+
+/* Threads that run jobs. A talloc object: freeing it cancels what is queued,
+ * as weft_pool_stop() does, and takes the handle away; jobs that run come to
+ * their end for their owners, and the threads leave. */
+struct weft_pool;
+
+/* In each worker thread, before its first job and after its last.
+ *
+ * @ret_state   what weft_job_worker_state() gives to this worker's jobs;
+ *              NULL unless set
+ * @private_data  options.worker_private; must stay valid until the last
+ *              worker has left, which may be after the pool has been freed
+ * Return: 0, or an errno: this worker is not used and its thread ends. If it
+ *              would have been the only one, the jobs that are waiting fail
+ *              with that errno.
+ */
+typedef int (*weft_worker_init_fn_t)(void **ret_state, void *private_data);
+typedef void (*weft_worker_fini_fn_t)(void *state, void *private_data);
+
+struct weft_pool_options {
+	/* Shows in the names of the threads ("NAME-1", cut to 15 bytes).
+	 * Copied. NULL: "weft". */
+	const char *name;
+	/* So many idle workers stay; none is started before a job needs it.
+	 * 0: all of them leave when idle. */
+	unsigned min;
+	/* At most so many workers. 0: two more than the processors that this
+	 * process may use (affinity and control group), at least 4. */
+	unsigned max;
+	/* An idle worker leaves after so many milliseconds. 0: 1000.
+	 * UINT_MAX: never. */
+	unsigned idle_ms;
+	/* At most so many jobs wait for a worker; those for which a worker is
+	 * free or may still be started do not count. More are refused with
+	 * EAGAIN. 0: 1048576. UINT_MAX: no limit. With more than 4 processors
+	 * several loops together may exceed it for a moment by at most one job
+	 * a loop. */
+	unsigned queue_limit;
+	/* The nice value of the workers; 0: that of the thread that happens to
+	 * start them. What the system refuses is ignored. */
+	int nice;
+	/* Bytes of stack of a worker; 0: the system's default. */
+	size_t stack_size;
+	/* Do not refuse to work while talloc's null tracking is on. Only for a
+	 * program that can promise that no other thread uses talloc while a
+	 * job or one of its own does. */
+	bool allow_null_tracking;
+	/* Optional. */
+	weft_worker_init_fn_t worker_init;
+	weft_worker_fini_fn_t worker_fini;
+	void *worker_private;
+};
+
+/* Makes a pool; starts no thread.
+ *
+ * int weft_pool_create(TALLOC_CTX *mem_ctx,
+ *                      const struct weft_pool_options *options,
+ *                      struct weft_pool **ret_pool);
+ *
+ * @mem_ctx   parent of the pool
+ * @options   or NULL
+ * @ret_pool  set on success only; owned by the caller, through @mem_ctx
+ * Thread: owner of @mem_ctx.
+ * Return: 0; EINVAL: min above max, stack_size below what the system accepts,
+ *         or talloc's null tracking is on; ENOMEM.
+ */
+WEFT_EXPORT int weft_pool_create_sized(TALLOC_CTX *mem_ctx,
+				       const struct weft_pool_options *options,
+				       size_t options_size,
+				       struct weft_pool **ret_pool);
+#define weft_pool_create(mem_ctx, options, ret_pool) \
+	weft_pool_create_sized((mem_ctx), (options), \
+			       sizeof(struct weft_pool_options), (ret_pool))
+
+/* Ends the pool, without waiting: queued jobs end with ECANCELED in a later
+ * pass of their loops, which get their blocks back; running jobs are told
+ * (weft_job_should_stop()) and end as they will; what is sent later ends with
+ * ESHUTDOWN. Again: does nothing.
+ *
+ * Thread: any, while the pool is not being freed.
+ */
+WEFT_EXPORT void weft_pool_stop(struct weft_pool *pool);
+
+struct weft_pool_stats {
+	/* Now. */
+	uint64_t workers; /* threads, those being started included */
+	uint64_t idle;    /* of these, asleep */
+	uint64_t queued;
+	uint64_t running;
+	uint64_t orphans; /* on their way though nobody waits any more */
+	/* Since the start: submitted is completed + withdrawn + queued +
+	 * running, as soon as nothing moves. */
+	uint64_t submitted;   /* accepted */
+	uint64_t completed;   /* came back from a worker */
+	uint64_t withdrawn;   /* taken out of the queue before they ran */
+	uint64_t refused;     /* never accepted: EAGAIN, ESHUTDOWN */
+	uint64_t started;     /* threads ever started */
+	uint64_t not_started; /* threads that could not be started */
+};
+
+/* What the pool does and has done.
+ *
+ * void weft_pool_stats(struct weft_pool *pool,
+ *                      struct weft_pool_stats *ret_stats);
+ *
+ * Thread: any, while the pool is not being freed. The numbers are read one
+ * after the other while others may change them.
+ */
+WEFT_EXPORT void weft_pool_stats_sized(struct weft_pool *pool,
+				       struct weft_pool_stats *ret_stats,
+				       size_t stats_size);
+#define weft_pool_stats(pool, ret_stats)           \
+	weft_pool_stats_sized((pool), (ret_stats), \
+			      sizeof(struct weft_pool_stats))
+
+/* ---- jobs --------------------------------------------------------------- */
+
+/* A job as the function that runs it sees it; valid until that returns. */
+struct weft_job;
+
+/* The work, on a worker with all signals blocked but those of faults. It owns
+ * @block while it runs, may not free it, and must not touch the memory of any
+ * loop. A child forked here has to call exec or _exit.
+ *
+ * Return: 0 or a positive errno: what weft_job_recv() returns.
+ */
+typedef int (*weft_job_fn_t)(struct weft_job *job, void *block);
+
+struct weft_job_options {
+	/* How the job is called in tevent_req_print(); must stay valid.
+	 * NULL: the name of the function as written in the call. */
+	const char *name;
+	/* In nanoseconds of CLOCK_MONOTONIC, see weft_deadline_ms(); 0: none.
+	 * When it has passed the request ends with ETIMEDOUT: a job that waits
+	 * is not started any more, a running one is told. */
+	uint64_t deadline_ns;
+};
+
+/* A deadline @ms milliseconds from now. Thread: any. */
+WEFT_EXPORT uint64_t weft_deadline_ms(unsigned ms);
+
+/* Runs @fn on a worker of @pool.
+ *
+ * struct tevent_req *weft_job_send(TALLOC_CTX *mem_ctx,
+ *                                  struct tevent_context *ev,
+ *                                  struct weft_pool *pool,
+ *                                  weft_job_fn_t fn, void *pp_block,
+ *                                  const struct weft_job_options *options);
+ *
+ * @mem_ctx   parent of the request
+ * @ev        where the result arrives; tevent_loop_wait() stays while requests
+ *            of this kind are unfinished. Jobs of one loop start in the order
+ *            in which they were sent.
+ * @pool      may be freed while the job is on its way
+ * @pp_block  address of the pointer to the block, or NULL. The pointer is set
+ *            to NULL, and the block is the request's, when this returns
+ *            non-NULL; else both are unchanged.
+ * @options   or NULL
+ * Thread: owner of @ev, @mem_ctx and the block.
+ * Return: the request; NULL: no memory for it. Every other failure arrives
+ *         through the request, in a later pass: EAGAIN, ESHUTDOWN, ETIMEDOUT;
+ *         EINVAL: the block has references; ENOMEM; EMFILE, ENFILE: no
+ *         descriptor for the loop's mailbox.
+ *
+ * tevent_req_cancel(): returns true, the result is ECANCELED at once and the
+ * callback comes in a later pass. A queued job will not run; a running one is
+ * told. Freeing the request does the same without a callback. A job that still
+ * runs then is an orphan: its block is freed when it is through, on the loop,
+ * or on the worker if the loop is gone by then. Orphans do not keep
+ * tevent_loop_wait(); a loop that has no other request here and does not end
+ * frees them when it sends its next job.
+ *
+ * Freeing @ev: requests stay unfinished for ever and may be freed later.
+ */
+WEFT_EXPORT struct tevent_req *weft_job_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	weft_job_fn_t fn, void *pp_block,
+	const struct weft_job_options *options, size_t options_size,
+	const char *fn_name, const char *location);
+#define weft_job_send(mem_ctx, ev, pool, fn, pp_block, options)         \
+	weft_job_send_sized(                                            \
+		(mem_ctx), (ev), (pool), (fn), WEFT_PP_BLOCK(pp_block), \
+		(options), sizeof(struct weft_job_options), #fn, __location__)
+
+/* Takes the result of a finished request, which is "received" then.
+ *
+ * int weft_job_recv(struct tevent_req *req, TALLOC_CTX *mem_ctx,
+ *                   void *pp_block);
+ *
+ * @mem_ctx   parent for the block
+ * @pp_block  address of the caller's pointer to the block, or NULL: the block
+ *            is freed. Set to the block if that came back: when the function
+ *            has run, and when it never ran (EAGAIN, ESHUTDOWN, cancelled or
+ *            late while queued; a block refused with EINVAL still hangs where
+ *            it hung). Set to NULL when the job still runs for nobody.
+ * Thread: owner of the request.
+ * Return: what the function returned, or EAGAIN, ECANCELED, ESHUTDOWN,
+ *         ETIMEDOUT, EINVAL, ENOMEM, EMFILE, ENFILE; EINPROGRESS: the request
+ *         is not finished, nothing has happened.
+ */
+WEFT_EXPORT int weft_job_recv_block(struct tevent_req *req, TALLOC_CTX *mem_ctx,
+				    void *pp_block);
+#define weft_job_recv(req, mem_ctx, pp_block) \
+	weft_job_recv_block((req), (mem_ctx), WEFT_PP_BLOCK(pp_block))
+
+/* Whether the result is not wanted any more: cancelled, freed, late, or the
+ * pool is stopped. A long job looks from time to time and returns ECANCELED.
+ * Thread: the worker that runs @job, or a thread that it waits for.
+ */
+WEFT_EXPORT bool weft_job_should_stop(struct weft_job *job);
+
+/* What worker_init left for the worker that runs @job, or NULL.
+ * Thread: the worker that runs @job.
+ */
+WEFT_EXPORT void *weft_job_worker_state(struct weft_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* WEFT_H */

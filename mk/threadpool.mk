@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# libweft.so.0: sorted lists, compared with the folder by tools/style.
+
+POOL_SRC := \
+	threadpool/account.c \
+	threadpool/block.c \
+	threadpool/cpus.c \
+	threadpool/directory.c \
+	threadpool/job.c \
+	threadpool/park.c \
+	threadpool/pool.c \
+	threadpool/port.c \
+	threadpool/shard.c \
+	threadpool/stats.c \
+	threadpool/work.c \
+	threadpool/worker.c \
+
+# Tests that use tevent.h and weft.h alone; they also run on another libtevent.
+POOL_TESTS := \
+	job \
+	job_cancel \
+	job_fork \
+	job_free \
+	job_null \
+	pool \
+	pool_oom \
+	port \
+
+# Tests of what stands behind private headers.
+POOL_UNIT_TESTS := \
+	block \
+	directory \
+	park \
+	shard \
+
+POOL_MAP := threadpool/libweft.map
+POOL_UNIT_CFLAGS := $(LIB_CFLAGS) -Iinclude $(TALLOC_CFLAGS) $(URCU_CFLAGS)
+
+$(OBJDIR)/threadpool/%.o: UNIT_CFLAGS := $(POOL_UNIT_CFLAGS)
+
+# Threads of ours may still run the library's code when a program unloads it.
+POOL_LIBS := -Wl,-z,nodelete -L$(LIBDIR) -ltevent $(TALLOC_LIBS) $(URCU_LIBS)
+
+$(eval $(call library,weft,$(WEFT_VERSION),$(POOL_SRC),$(POOL_MAP),\
+	$(POOL_LIBS),$(LIBDIR)/libtevent.so))

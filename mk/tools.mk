@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Programs: weft-shelf and weft-stress.
+
+SHELF_SRC :=
+
+# Its parts that are tested alone.
+SHELF_TESTS :=
+
+STRESS_SRC := \
+	tools/stress/fork.c \
+	tools/stress/jobs.c \
+	tools/stress/mailbox.c \
+	tools/stress/main.c \
+	tools/stress/pairs.c \
+
+WEFT_LIBS := -L$(LIBDIR) -lweft -ltevent $(TALLOC_LIBS)
+WEFT_FILES := $(LIBDIR)/libweft.so.0 $(LIBDIR)/libweft.so \
+	$(LIBDIR)/libtevent.so.0 $(LIBDIR)/libtevent.so
+SHELF_LIBS := $(MHD_LIBS) $(NETTLE_LIBS) $(JPEG_LIBS) $(ARGON2_LIBS) \
+	$(JANSSON_LIBS)
+
+$(OBJDIR)/tools/%.o: UNIT_CFLAGS := -Iinclude $(TALLOC_CFLAGS) \
+	$(MHD_CFLAGS) $(NETTLE_CFLAGS) $(JPEG_CFLAGS) $(ARGON2_CFLAGS) \
+	$(JANSSON_CFLAGS)
+
+PROGRAMS += $(BINDIR)/weft-stress
+$(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\
+	$(WEFT_LIBS) -lm,$(WEFT_FILES)))
+
+.PHONY: stress model demo
+
+STRESS_SECONDS ?= 60
+
+stress: $(BINDIR)/weft-stress ## every protocol hammered for STRESS_SECONDS
+	$(SANITIZER_ENV) $(BINDIR)/weft-stress --seconds $(STRESS_SECONDS)
+
+model: ## the Spin models of docs/models and their mutants
+	tools/model
+
+demo: ## tools/demo: the main job on real input, with its figures
+	tools/demo
