@@ -2,7 +2,15 @@
 # TAP programs tests/NAME.t.c and scripts tests/NAME.t, run by prove.
 
 # Scripts about the running libraries and programs: in every variant.
-SCRIPT_TESTS := shim
+SCRIPT_TESTS := \
+	shelf \
+	shelf_bad \
+	shelf_busy \
+	shelf_drain \
+	shelf_idle \
+	shelf_oom \
+	shelf_paths \
+	shim \
 
 # Scripts about the tree itself: once, in the default variant.
 TREE_TESTS :=

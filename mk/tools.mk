@@ -1,10 +1,25 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # Programs: weft-shelf and weft-stress.
 
-SHELF_SRC :=
+SHELF_SRC := \
+	tools/shelf/file.c \
+	tools/shelf/http.c \
+	tools/shelf/judge.c \
+	tools/shelf/listen.c \
+	tools/shelf/login.c \
+	tools/shelf/main.c \
+	tools/shelf/message.c \
+	tools/shelf/options.c \
+	tools/shelf/route.c \
+	tools/shelf/scale.c \
+	tools/shelf/stats.c \
+	tools/shelf/sum.c \
+	tools/shelf/thumb.c \
+	tools/shelf/work.c
 
 # Its parts that are tested alone.
-SHELF_TESTS :=
+SHELF_TESTS := \
+	shelf_scale
 
 STRESS_SRC := \
 	tools/stress/fork.c \
@@ -22,6 +37,12 @@ SHELF_LIBS := $(MHD_LIBS) $(NETTLE_LIBS) $(JPEG_LIBS) $(ARGON2_LIBS) \
 $(OBJDIR)/tools/%.o: UNIT_CFLAGS := -Iinclude $(TALLOC_CFLAGS) \
 	$(MHD_CFLAGS) $(NETTLE_CFLAGS) $(JPEG_CFLAGS) $(ARGON2_CFLAGS) \
 	$(JANSSON_CFLAGS)
+
+ifeq ($(HAVE_SHELF),yes)
+PROGRAMS += $(BINDIR)/weft-shelf
+$(eval $(call program,$(BINDIR)/weft-shelf,$(SHELF_SRC),\
+	$(SHELF_LIBS) $(WEFT_LIBS),$(WEFT_FILES)))
+endif
 
 PROGRAMS += $(BINDIR)/weft-stress
 $(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* File: regular files below a root, and nothing else.
+ */
+#pragma once
+
+#include <talloc.h>
+
+#include "tools/shelf/message.h"
+
+int file_root_open(const char *path, int *ret_root_fd);
+int file_open(int root_fd, const char *path, int *ret_fd);
+struct message_reply *file_refusal(TALLOC_CTX *mem_ctx, int error);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Options: the command line.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	const char *root;
+	uint16_t port;
+	unsigned workers; /* 0: as many as the pool finds right */
+	unsigned queue;
+	unsigned drain_seconds;
+	int nice;
+	bool here;
+};
+
+enum options_verdict {
+	OPTIONS_RUN,
+	OPTIONS_SAID, /* help or version: nothing more to do */
+	OPTIONS_BAD,  /* the reason stands on stderr */
+};
+
+enum options_verdict options_parse(int argc, char **argv,
+				   struct options *options);
