@@ -11,9 +11,20 @@ SCRIPT_TESTS := \
 	shelf_oom \
 	shelf_paths \
 	shim \
+	tools \
 
 # Scripts about the tree itself: once, in the default variant.
-TREE_TESTS :=
+TREE_TESTS := \
+	build \
+	docs \
+	headers \
+	install \
+	layering \
+	packages \
+	pairs \
+	readme \
+	style \
+	symbols \
 
 TESTDIR := $(BUILDDIR)/tests
 TEST_COMMON := tests/fixture.c tests/tap.c

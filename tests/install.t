@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# make install: what it lays down, that it works there, and that it goes again.
+
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+export LC_ALL=C
+
+MAKE=${MAKE:-make}
+root=$scratch/root
+prefix=/opt/weft
+
+install_it() {
+	"$MAKE" install BUILDDIR="$BUILDDIR" DESTDIR="$root" prefix="$prefix" "$@"
+}
+
+# version NAME: of mk/config.mk.
+version() {
+	sed -n "s/^$1 := //p" mk/config.mk
+}
+
+tevent=$(version TEVENT_VERSION)
+weft=$(version WEFT_VERSION)
+
+ok 'make install DESTDIR=... prefix=... works' install_it
+is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
+	"$(sort <<-END
+		./include/tevent.h
+		./include/weft.h
+		./lib/libtevent.a
+		./lib/libtevent.so
+		./lib/libtevent.so.$tevent
+		./lib/libtevent.so.0
+		./lib/libweft.a
+		./lib/libweft.so
+		./lib/libweft.so.$weft
+		./lib/libweft.so.0
+		./lib/pkgconfig/tevent.pc
+		./lib/pkgconfig/weft.pc
+	END
+	)" 'it lays down libraries, headers and .pc files, nothing else'
+
+# pc ARGUMENT...: pkg-config that sees the installed files only through DESTDIR.
+pc() {
+	PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig \
+		$PKG_CONFIG --define-variable=prefix="$root$prefix" \
+		--define-variable=libdir="$root$prefix/lib" \
+		--define-variable=includedir="$root$prefix/include" "$@"
+}
+
+is "$(pc --modversion tevent)" "$tevent" 'tevent.pc has the version'
+is "$(pc --modversion weft)" "$weft" 'weft.pc has the version'
+is "$(pc --variable=libdir tevent >/dev/null &&
+	sed -n 's/^libdir=//p' "$root$prefix/lib/pkgconfig/weft.pc")" \
+	"$prefix/lib" 'the .pc files name the final place, not the staging one'
+
+cat >"$scratch/user.c" <<'END'
+#include <stdio.h>
+#include <tevent.h>
+#include <weft.h>
+int main(void)
+{
+	struct tevent_context *ev = tevent_context_init(NULL);
+	if (ev == NULL) {
+		return 1;
+	}
+	printf("%s\n", weft_version());
+	talloc_free(ev);
+	return 0;
+}
+END
+cat >"$scratch/header.c" <<'END'
+#include <stdio.h>
+#include <weft.h>
+int main(void)
+{
+	printf("%d.%d.%d\n", WEFT_VERSION_MAJOR, WEFT_VERSION_MINOR,
+	       WEFT_VERSION_PATCH);
+	return 0;
+}
+END
+
+# build SOURCE PROGRAM FLAGS...
+build() {
+	source=$1
+	program=$2
+	shift 2
+	# shellcheck disable=SC2046
+	$CC -o "$program" "$source" $(pc --cflags weft) "$@"
+}
+
+# run PROGRAM: with the installed libraries.
+run() {
+	LD_LIBRARY_PATH=$root$prefix/lib "$1"
+}
+
+# shellcheck disable=SC2046
+ok 'a program compiles with pkg-config weft' \
+	build "$scratch/user.c" "$scratch/user" $(pc --libs weft)
+is "$(run "$scratch/user")" "$weft" 'it runs on the installed libraries'
+is "$(LD_LIBRARY_PATH=$root$prefix/lib ldd "$scratch/user" |
+	grep -c "$root$prefix/lib")" 2 'on both of them'
+
+# shellcheck disable=SC2046
+ok 'a program links with the static libraries' \
+	build "$scratch/user.c" "$scratch/static" \
+	"$root$prefix/lib/libweft.a" "$root$prefix/lib/libtevent.a" \
+	$($PKG_CONFIG --libs talloc liburcu-bp) -pthread
+is "$("$scratch/static")" "$weft" 'it runs'
+is "$(ldd "$scratch/static" | grep -cE 'libtevent|libweft')" 0 \
+	'without the shared ones'
+
+ok 'the header says its version' build "$scratch/header.c" "$scratch/header"
+is "$("$scratch/header")" "$weft" 'the one of the library and of weft.pc'
+
+ok 'make uninstall works' "$MAKE" uninstall BUILDDIR="$BUILDDIR" \
+	DESTDIR="$root" prefix="$prefix"
+is "$(find "$root" ! -type d)" '' 'it leaves no file behind'
+
+libdir=$prefix/lib/odd-arch
+ok 'libdir may be chosen' install_it libdir=$libdir
+is "$(sed -n 's/^libdir=//p' "$root$libdir/pkgconfig/tevent.pc")" "$libdir" \
+	'the .pc files lie and point there'
+
+done_testing

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# What the two libraries export and import: map, header and nm say the same.
+
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+export LC_ALL=C
+
+tevent=$BUILDDIR/lib/libtevent.so.0
+weft=$BUILDDIR/lib/libweft.so.0
+known=tests/abi/tevent-symbols.txt
+first_weft=0.15.0
+
+# exported LIB: "SYMBOL NODE" of each function or object it defines.
+exported() {
+	nm -D --defined-only --with-symbol-versions "$1" |
+		awk '$2 != "A" { sub(/@@/, " ", $3); print $3 }' | sort
+}
+
+# in_map MAP: "SYMBOL NODE" of a version script.
+in_map() {
+	awk '
+		$2 == "{" { node = $1 }
+		/^global:/ { global = 1; next }
+		/^local:|^}/ { global = 0 }
+		global { sub(/;/, "", $1); print $1, node }' "$1" | sort
+}
+
+# declared HEADER: functions declared there, by the compiler's own reading.
+declared() {
+	# shellcheck disable=SC2046,SC2086
+	echo "#include \"$1\"" | $CC -xc -E -Iinclude \
+		$($PKG_CONFIG --cflags talloc) - |
+		awk -v header="$1" '
+			/^#/ { inside = index($3, header) > 0; next }
+			inside' | tr '\n' ' ' | tr -s ';{}' '[\n*]' |
+		grep -v '^ *typedef' |
+		grep -oE '[A-Za-z_0-9]+ *\(' | tr -d ' (' | sort -u
+}
+
+missing_from() {
+	comm -23 "$1" "$2"
+}
+
+exported "$tevent" >"$scratch/nm"
+in_map engine/libtevent.map >"$scratch/map"
+grep -v '^[#%]' $known | sort >"$scratch/known"
+is "$(cat "$scratch/nm")" "$(cat "$scratch/map")" \
+	'libtevent exports what its map says, no more and no less'
+is "$(missing_from "$scratch/nm" "$scratch/known")" '' \
+	'each of its symbols is tevent'"'"'s, at the node where tevent has it'
+is "$(awk '$1 == "%node" { print $2 }' $known)" \
+	"$(awk '$2 == "{" { print $1 }' engine/libtevent.map)" \
+	'the map has the 47 version nodes in order'
+is "$(awk '$1 == "%node" { p = ""; for (i = 3; i <= NF; i++)
+		if (sub("parent=", "", $i)) { p = $i }; print $2, p }' $known)" \
+	"$(awk '$2 == "{" { node = $1 }
+		/^}/ { p = $2; sub(/;/, "", p); print node, p }
+		' engine/libtevent.map | sed 's/^\([^ ]*\) *$/\1 /')" \
+	'and each its parent'
+is "$(nm -D --defined-only "$tevent" | awk '$2 !~ /^[TA]$/')" '' \
+	'libtevent exports functions only'
+
+# Of what the header declares, functions of the library are exported; the rest
+# is in the list as well when it comes later.
+declared include/tevent.h | grep -E '^_*tevent_' >"$scratch/header"
+cut -d' ' -f1 "$scratch/nm" | sort -u >"$scratch/names"
+cut -d' ' -f1 "$scratch/known" | sort -u >"$scratch/known-names"
+is "$(comm -12 "$scratch/header" "$scratch/known-names" |
+	comm -23 - "$scratch/names")" '' \
+	'each function that tevent.h declares is exported'
+
+exported "$weft" >"$scratch/nm"
+in_map threadpool/libweft.map >"$scratch/map"
+is "$(cat "$scratch/nm")" "$(cat "$scratch/map")" \
+	'libweft exports what its map says, no more and no less'
+is "$(grep -v '^_\{0,1\}weft_[a-z0-9_]* WEFT_0.1$' "$scratch/nm")" '' \
+	'each of its symbols is weft_..., at node WEFT_0.1'
+declared include/weft.h | grep -E '^_?weft_' >"$scratch/header"
+cut -d' ' -f1 "$scratch/nm" | sort -u >"$scratch/names"
+is "$(grep -v '_fn_t$' "$scratch/header")" "$(cat "$scratch/names")" \
+	'weft.h declares exactly these'
+
+# The oldest tevent that libweft runs on.
+nm -D "$weft" | awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' |
+	grep -E '^_*tevent_' | sort -u >"$scratch/used"
+awk -v first="$first_weft" '
+	/^[#%]/ { next }
+	{ split($2, v, /[_.]/); split(first, f, ".")
+	  if (v[2] * 1000 + v[3] < f[1] * 1000 + f[2]) { print $1 } }
+	' $known | sort -u >"$scratch/old"
+is "$(wc -l <"$scratch/old" | tr -d ' ')" 157 'tevent 0.14.1 has 157 symbols'
+ok 'libweft uses tevent at all' test -s "$scratch/used"
+is "$(missing_from "$scratch/used" "$scratch/old")" '' \
+	'libweft needs none that tevent 0.14.1 does not have'
+is "$(readelf -V "$weft" | awk '/Name: TEVENT_/ && !/WEAK/' |
+	grep -oE 'TEVENT_0\.1[5-9][0-9.]*')" '' \
+	'nor one of its later version nodes'
+
+# What a drop-in brings into other people's processes.
+is "$(readelf -d "$tevent" | awk '/NEEDED/ { print $NF }' |
+	grep -vE 'lib(talloc\.so\.2|c\.so\.6|asan|ubsan|tsan)|ld-linux')" '' \
+	'libtevent needs talloc and libc, nothing more'
+is "$(readelf -d "$tevent" | awk '/SONAME/ { print $NF }')" \
+	'[libtevent.so.0]' 'its soname is libtevent.so.0'
+is "$(readelf -d "$weft" | awk '/SONAME/ { print $NF }')" \
+	'[libweft.so.0]' 'the other soname is libweft.so.0'
+is "$(readelf -d "$tevent" "$weft" | grep -E 'RPATH|RUNPATH|TEXTREL')" '' \
+	'neither has a run path or text relocations'
+
+# Private functions have names that no map could catch by accident.
+is "$(nm -g --defined-only "$BUILDDIR/lib/libtevent.a" |
+	awk 'NF == 3 && $3 !~ /^(tev_|_?_?_?tevent_)/ { print $3 }' |
+	grep -v '^__')" '' 'global names in libtevent.a are tev_... or tevent_...'
+is "$(nm -g --defined-only "$BUILDDIR/lib/libweft.a" |
+	awk 'NF == 3 && $3 !~ /^(wf_|_?weft_)/ { print $3 }' |
+	grep -v '^__')" '' 'global names in libweft.a are wf_... or weft_...'
+
+# The list itself, against a packaged tevent where there is one.
+stock=$(find /usr/lib -name libtevent.so.0.14.1 2>/dev/null | head -n 1)
+if [ -n "$stock" ]; then
+	exported "$stock" >"$scratch/nm"
+	is "$(awk '{ print $1 }' "$scratch/nm")" "$(cat "$scratch/old")" \
+		'the list is right about the packaged 0.14.1'
+else
+	skip 'no packaged tevent 0.14.1 to compare the list with'
+fi
+
+done_testing

@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# Each tool explains itself, and refuses what it does not know.
+
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+
+programs="$BUILDDIR/bin/weft-stress"
+[ ! -e "$BUILDDIR/bin/weft-shelf" ] ||
+	programs="$programs $BUILDDIR/bin/weft-shelf"
+
+scripts=$(find tools -maxdepth 1 -type f -perm -u+x | sort)
+ok 'there are tools' test -n "$scripts"
+
+for tool in $scripts $programs; do
+	name=$(basename "$tool")
+	# shellcheck disable=SC2016 # the inner shell expands it
+	ok "$name --help says how to use it, on standard output" \
+		sh -c '"$1" --help 2>/dev/null </dev/null |
+			grep -qi "^usage"' sh "$tool"
+	"$tool" --no-such-option >/dev/null 2>"$scratch/err" </dev/null
+	is $? 2 "$name refuses an unknown option with status 2"
+	ok "$name says so on standard error" test -s "$scratch/err"
+done
+
+done_testing
