@@ -61,8 +61,7 @@ lint-headers:
 	$(Q)tools/headers
 	$(Q)CC=$(CLANG) tools/headers
 
-# Headers are read through the sources that use them. A call may change what
-# was looked at before it, which nullPointerRedundantCheck does not see.
+# Headers are read through the sources that use them.
 lint-cppcheck:
 	$(say) LINT cppcheck
 	$(Q)mkdir -p $(BUILD)/lint/cppcheck
@@ -70,7 +69,6 @@ lint-cppcheck:
 		--enable=warning,performance,portability \
 		--cppcheck-build-dir=$(BUILD)/lint/cppcheck \
 		--suppress=missingIncludeSystem \
-		--suppress=nullPointerRedundantCheck \
 		-D_GNU_SOURCE -I. -Iinclude \
 		$(LINT_C)
 

@@ -176,13 +176,13 @@ static void job_orphan(struct weft_job *job)
 /* The request ends before the job is home. */
 static void job_abandon(struct job_state *state)
 {
-	struct weft_job *job = NULL;
-	struct wf_port *port = state->job->port;
+	struct weft_job *job = state->job;
+	struct wf_port *port = job->port;
 	bool mine = false;
 
+	/* A forked child lets go of its parent's jobs, this one too. */
 	wf_port_check_fork(port);
-	job = state->job;
-	if (job == NULL) {
+	if (state->job != job) {
 		return;
 	}
 	wf_port_wait_end(port);
