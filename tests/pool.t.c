@@ -295,9 +295,12 @@ static struct weft_pool *hooks_pool(struct fixture *fx, struct hooks *hooks,
 	return pool;
 }
 
+/* What worker_init is given is static in these tests: a worker that was still
+ * being born when the pool was stopped looks at it later. */
+
 static void hooks_run(struct fixture *fx)
 {
-	struct hooks hooks = { .nice = 0 };
+	static struct hooks hooks = { .nice = 0 };
 	struct weft_pool *pool = hooks_pool(fx, &hooks, 1);
 	int nice = hooks_nice();
 	struct outcome outcome = { .done = false };
@@ -317,7 +320,7 @@ static void hooks_run(struct fixture *fx)
 
 static void first_worker_fails(struct fixture *fx)
 {
-	struct hooks hooks = { .fail_from = 1 };
+	static struct hooks hooks = { .fail_from = 1 };
 	struct weft_pool *pool = hooks_pool(fx, &hooks, 2);
 	struct outcome outcomes[3] = { { .done = false } };
 	unsigned i = 0;
@@ -338,7 +341,7 @@ static void first_worker_fails(struct fixture *fx)
 
 static void second_worker_fails(struct fixture *fx)
 {
-	struct hooks hooks = { .fail_from = 2 };
+	static struct hooks hooks = { .fail_from = 2 };
 	struct weft_pool *pool = hooks_pool(fx, &hooks, 4);
 	struct outcome outcomes[50] = { { .done = false } };
 	unsigned i = 0;
@@ -381,7 +384,7 @@ static bool one_idle(void *arg)
 
 static void slow_init_keeps_none_asleep(struct fixture *fx)
 {
-	struct slow_init slow = { .go = { 0 } };
+	static struct slow_init slow = { .go = { 0 } };
 	struct weft_pool_options options = { .max = 2,
 					     .worker_init = slow_init,
 					     .worker_private = &slow };
