@@ -34,6 +34,7 @@ enum tev_wait {
 	TEV_WAIT_READY,       /* *ret_slot is ready for *ret_ready */
 	TEV_WAIT_INTERRUPTED, /* a signal came */
 	TEV_WAIT_NOTHING,     /* woken, but for nothing that is still there */
+	TEV_WAIT_REPLACED,    /* it failed, and another backend is there now */
 };
 
 struct tev_backend {
@@ -55,7 +56,9 @@ struct tev_backend {
 	int (*apply)(struct tevent_context *ev, struct tev_slot *slot,
 		     bool fresh);
 
-	/* Waits up to @timeout_ms (-1: no limit) for one ready slot. */
+	/* Waits up to @timeout_ms (-1: no limit) for one ready slot. The
+	 * trace points of the wait stand directly around the system call:
+	 * between them other threads may change the context (B612). */
 	enum tev_wait (*wait)(struct tevent_context *ev, int timeout_ms,
 			      struct tev_slot **ret_slot, uint32_t *ret_ready);
 
@@ -63,8 +66,9 @@ struct tev_backend {
 	 * else is asked of it: share nothing with the parent. */
 	void (*after_fork)(struct tevent_context *ev);
 
-	/* Told of each change of interest at once; NULL when it need not be.
-	 * poll_mt wakes the loop, which another thread may be in (B612). */
+	/* Told of each change of interest and each scheduled immediate at
+	 * once; NULL when it need not be. poll_mt wakes the loop, which
+	 * another thread may be in (B612). */
 	void (*changed)(struct tevent_context *ev);
 
 	/* Serves several events on one descriptor as if each had been given
@@ -74,8 +78,13 @@ struct tev_backend {
 	/* A slot registered as edge-triggered reports each write once and
 	 * need not be read. */
 	bool edge;
+
+	/* Never waits: the author of the context's table does, by means of
+	 * which we know nothing. */
+	bool passive;
 };
 
+extern const struct tev_backend tev_backend_passive;
 extern const struct tev_backend tev_backend_epoll;
 extern const struct tev_backend tev_backend_poll;
 extern const struct tev_backend tev_backend_poll_mt;

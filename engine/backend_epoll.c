@@ -29,8 +29,9 @@
 #include <unistd.h>
 
 #include "engine/context.h"
-#include "engine/fd.h"
+#include "engine/fd_watch.h"
 #include "engine/fdmux.h"
+#include "engine/trace.h"
 
 struct epoll_backend {
 	int fd;
@@ -200,17 +201,22 @@ static enum tev_wait epoll_backend_wait(struct tevent_context *ev,
 	struct epoll_event event;
 	struct tev_slot *slot = NULL;
 	int count = 0;
+	int error = 0;
 
+	tev_trace_loop(ev, TEVENT_TRACE_BEFORE_WAIT);
 	count = epoll_wait(self->fd, &event, 1, timeout_ms);
+	error = errno;
+	tev_trace_loop(ev, TEVENT_TRACE_AFTER_WAIT);
 	if (count == 0) {
 		return TEV_WAIT_TIMEOUT;
 	}
 	if (count < 0) {
-		if (errno == EINTR) {
+		if (error == EINTR) {
 			return TEV_WAIT_INTERRUPTED;
 		}
+		errno = error;
 		epoll_failed(ev, "epoll_wait");
-		return TEV_WAIT_NOTHING;
+		return TEV_WAIT_REPLACED;
 	}
 	slot = tev_fdmux_find(&ev->mux, event.data.u64);
 	if (slot == NULL) {

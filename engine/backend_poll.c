@@ -22,6 +22,7 @@
 #include "engine/context.h"
 #include "engine/fdmux.h"
 #include "engine/mailbox.h"
+#include "engine/trace.h"
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0x2000
@@ -168,17 +169,21 @@ static enum tev_wait poll_backend_wait(struct tevent_context *ev,
 	struct poll_backend *self = ev->backend_data;
 	uint32_t i = 0;
 	int count = 0;
+	int error = 0;
 
 	if (self->changed && !array_rebuild(ev, self)) {
 		/* Try again soon; what was known is still watched. */
 		timeout_ms = timeout_ms == 0 ? 0 : 1;
 	}
+	tev_trace_loop(ev, TEVENT_TRACE_BEFORE_WAIT);
 	count = poll(self->fds, self->count, timeout_ms);
+	error = errno;
+	tev_trace_loop(ev, TEVENT_TRACE_AFTER_WAIT);
 	if (count == 0) {
 		return TEV_WAIT_TIMEOUT;
 	}
 	if (count < 0) {
-		return errno == EINTR ? TEV_WAIT_INTERRUPTED : TEV_WAIT_NOTHING;
+		return error == EINTR ? TEV_WAIT_INTERRUPTED : TEV_WAIT_NOTHING;
 	}
 
 	for (i = 0; i < self->count; i++) {

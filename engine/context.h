@@ -24,8 +24,58 @@
 
 struct tev_backend;
 struct tev_mailbox;
+struct tev_wrapper;
+
+/* Told once when a context is freed, main or wrapper; embedded by whoever
+ * keeps a context for later without hanging in one of its lists. */
+struct tev_context_watch {
+	struct tev_list node; /* O: in ev->watchers */
+	void (*gone)(struct tev_context_watch *watch);
+};
+
+/* What is looked at: a set bit means that somebody wants to know. */
+enum tev_trace_watch {
+	TEV_TRACE_LOOP = 1,
+	TEV_TRACE_FD = 2,
+	TEV_TRACE_TIMER = 4,
+	TEV_TRACE_IMMEDIATE = 8,
+	TEV_TRACE_SIGNAL = 16,
+	TEV_TRACE_QUEUE = 32,
+	TEV_TRACE_DEBUG = 64,    /* the debug sink takes level TRACE */
+	TEV_TRACE_BACKEND = 128, /* the backend is told of new immediates */
+	TEV_TRACE_HOOK = 256,    /* a nesting hook is called around a pass */
+	TEV_TRACE_SINK = 512     /* there is a debug sink to report to */
+};
+
+/* One word decides, so that an event that nobody watches pays one test. */
+struct tev_trace {
+	unsigned watch; /* O: enum tev_trace_watch */
+	tevent_trace_callback_t loop;
+	tevent_trace_fd_callback_t fd;
+	tevent_trace_timer_callback_t timer;
+	tevent_trace_immediate_callback_t immediate;
+	tevent_trace_signal_callback_t signal;
+	tevent_trace_queue_callback_t queue;
+	void *loop_private;
+	void *fd_private;
+	void *timer_private;
+	void *immediate_private;
+	void *signal_private;
+	void *queue_private;
+};
 
 struct tevent_context {
+	/* registry.c */
+	const struct tevent_ops *ops; /* I: NULL means ours, called directly */
+
+	/* wrapper.c. Events keep the context they were made with; what they
+	 * hang in is that of tev_context_main(). */
+	struct tevent_context *main; /* O: itself; NULL when that is gone */
+	struct tev_wrapper *wrapper; /* I: NULL unless this is a wrapper */
+	struct tev_list faces;       /* O: of a main context, see face.h */
+	uint32_t face_last;          /* O: the number given out last */
+	struct tev_list watchers;    /* O: told when it is freed */
+
 	/* immediate.c */
 	struct tev_list immediates; /* O: scheduled, in order */
 
@@ -68,8 +118,35 @@ struct tevent_context {
 	tevent_nesting_hook nesting_hook;
 	void *nesting_private;
 
-	/* report.c */
+	/* trace.c, report.c */
+	struct tev_trace trace;
 	tevent_debug_fn debug;
 	void *debug_private;
 	enum tevent_debug_level debug_max;
 };
+
+/* The context whose loop @ev turns with; NULL for a wrapper that outlived it.
+ */
+static inline struct tevent_context *tev_context_main(
+	const struct tevent_context *ev)
+{
+	return ev->main;
+}
+
+static inline void tev_context_watch(struct tevent_context *ev,
+				     struct tev_context_watch *watch,
+				     void (*gone)(struct tev_context_watch *))
+{
+	watch->gone = gone;
+	tev_list_append(&ev->watchers, &watch->node);
+}
+
+static inline void tev_context_unwatch(struct tev_context_watch *watch)
+{
+	tev_list_remove(&watch->node);
+}
+
+static inline bool tev_context_is_wrapper(const struct tevent_context *ev)
+{
+	return ev->wrapper != NULL;
+}

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Fd: descriptor events.
- *
- * An event belongs to the slot of its descriptor (fdmux.c) and wants flags of
- * it; the slot wants the union. Adding and freeing an event reach the backend
- * at once, a change of flags just before the next wait, so that interest that
- * is switched off and on again between two waits costs no system call.
+/* Fd: descriptor events, as a program has them.
  *
  *   event state   slot   flags          reached by
  *   attached      set    as the user    tevent_add_fd
@@ -12,216 +7,32 @@
  *   detached      NULL   0              context freed or re-initialised;
  *                                       disabled: its descriptor is not open
  *
- * Reporting (B301-B306): input, hangup, error and half-close are READ; output
- * is WRITE; hangup, error and half-close are ERROR. An event that wants only
- * WRITE is not called on error or hangup: it loses the flag, unless another
- * event of the slot is there to see the error (B305, B311). After a half-close
- * WRITE goes on (stock 0.17 on epoll lets it starve, B306).
- *
- * One event of a ready slot is called a pass; it goes to the end of the turn
- * first, so several take turns (B310).
- *
- * The number of a closed descriptor may come back as another file while old
- * events of it still hang in the slot. Where the backend notices when one is
- * added (ESTALE) the old ones are disabled as if it had been seen in time
- * (B313), so the new owner of the number is never silenced and never robbed.
- *
  * Freed while its handler runs, an event leaves its slot at once, its close
  * function runs at once, and the memory stays until the outermost handler has
  * returned (B201).
  *
+ * A context whose table is the program's own is asked through that (ev->ops);
+ * the tevent_common_ functions are what the table of ours consists of.
+ *
  * Threads: the owner's only; with poll_mt, others under the application's
  * lock.
+ * Not here: what the flags do (fd_watch.c).
  */
 #include "engine/fd.h"
 
-#include <errno.h>
 #include <unistd.h>
 
+#include "engine/author.h"
 #include "engine/backend.h"
 #include "engine/context.h"
+#include "engine/fd_watch.h"
 #include "engine/fdmux.h"
-#include "engine/fork.h"
 #include "engine/report.h"
 
-struct tevent_fd {
-	struct tev_list turn;      /* O: in slot->fdes */
-	struct tev_slot *slot;     /* O: NULL while detached */
-	struct tevent_context *ev; /* O: NULL once the context is gone */
-	int fd;                    /* I: */
-	uint16_t flags;            /* O: TEVENT_FD_*; 0 while detached */
-	bool internal;             /* I: ours, does not keep loop_wait going */
-	bool destroyed;            /* O: freed while busy */
-	uint32_t busy;             /* O: its handlers under way */
-	tevent_fd_handler_t handler;
-	tevent_fd_close_fn_t close_fn;
-	void *private_data;
-	const char *handler_name;
-	const char *location;
-};
-
-static inline struct tevent_fd *fde_of(struct tev_list *turn)
-{
-	return tev_list_entry(turn, struct tevent_fd, turn);
-}
-
-static inline bool fde_active(const struct tevent_fd *fde)
-{
-	return fde->flags != 0 && !fde->internal;
-}
-
-static void fde_set_flags(struct tevent_fd *fde, uint16_t flags)
-{
-	fde->ev->fds_active -= fde_active(fde);
-	fde->flags = flags;
-	fde->ev->fds_active += fde_active(fde);
-}
-
-static uint16_t slot_union(struct tev_slot *slot)
-{
-	struct tev_list *turn = NULL;
-	uint16_t wanted = 0;
-
-	tev_list_for_each(turn, &slot->fdes) {
-		wanted |= fde_of(turn)->flags;
-	}
-	return wanted;
-}
-
-static void slot_wants(struct tevent_context *ev, struct tev_slot *slot,
-		       uint16_t wanted)
-{
-	/* Bits that we do not know must not arm anything. */
-	wanted &= TEVENT_FD_READ | TEVENT_FD_WRITE | TEVENT_FD_ERROR;
-	slot->wanted = wanted;
-	if (wanted == slot->armed) {
-		tev_list_remove(&slot->dirty);
-	} else if (tev_list_empty(&slot->dirty)) {
-		tev_list_append(&ev->mux.dirty, &slot->dirty);
-	}
-	if (ev->backend->changed != NULL) {
-		ev->backend->changed(ev);
-	}
-}
-
-/* Takes @fde from its slot and context; the slot may be left empty. */
-static void fde_detach(struct tevent_fd *fde)
-{
-	fde_set_flags(fde, 0);
-	tev_list_remove(&fde->turn);
-	fde->slot = NULL;
-	fde->ev = NULL;
-}
-
-/* Detaches the events of @slot, all but @keep. */
-static void slot_disable(struct tevent_context *ev, struct tev_slot *slot,
-			 const struct tevent_fd *keep)
-{
-	struct tev_list *turn = NULL;
-	struct tev_list *following = NULL;
-
-	tev_list_for_each_safe(turn, following, &slot->fdes) {
-		struct tevent_fd *fde = fde_of(turn);
-
-		if (fde != keep) {
-			tev_debug(ev, TEVENT_DEBUG_ERROR,
-				  "fd %d is closed: event %p [%s] disabled\n",
-				  fde->fd, (void *)fde, fde->location);
-			fde_detach(fde);
-		}
-	}
-}
-
-static void slot_drop(struct tevent_context *ev, struct tev_slot *slot)
-{
-	slot->armed = 0;
-	slot->wanted = 0;
-	tev_fdmux_put(&ev->mux, slot);
-}
-
-/* Tells the backend about @slot, and takes the answer. @added is an event that
- * just joined a slot already in use, or NULL. The slot may be gone after. */
-static void slot_apply(struct tevent_context *ev, struct tev_slot *slot,
-		       const struct tevent_fd *added)
-{
-	int error = 0;
-
-	tev_list_remove(&slot->dirty);
-	if (tev_unlikely(ev->closed)) {
-		slot->armed = slot->wanted;
-		return;
-	}
-	if (tev_unlikely(ev->fork_generation != tev_fork_now())) {
-		ev->after_fork(ev);
-	}
-	error = ev->backend->apply(ev, slot, added != NULL);
-	if (error == EBADF) {
-		slot_disable(ev, slot, NULL);
-		slot_drop(ev, slot);
-	} else if (error == ESTALE && added != NULL) {
-		slot_disable(ev, slot, added);
-		slot_wants(ev, slot, slot_union(slot));
-	}
-}
-
-/* Tells the backend every change of interest, just before the wait.
- *
- * Thread: owner.  Lock: none.
- */
-void tev_fd_flush(struct tevent_context *ev)
-{
-	struct tev_list *first = NULL;
-
-	while ((first = tev_list_first(&ev->mux.dirty)) != NULL) {
-		slot_apply(ev, tev_list_entry(first, struct tev_slot, dirty),
-			   NULL);
-	}
-}
-
-/* A new backend starts from nothing: tells it everything.
- *
- * Thread: owner.  Lock: none.
- */
-void tev_fd_rearm_all(struct tevent_context *ev)
-{
-	uint32_t i = 0;
-
-	for (i = 0; i < tev_fdmux_count(&ev->mux); i++) {
-		struct tev_slot *slot = tev_fdmux_at(&ev->mux, i);
-
-		if (slot->fd < 0) {
-			continue;
-		}
-		tev_list_remove(&slot->dirty);
-		slot->armed = 0;
-		if (slot->wanted != 0) {
-			slot_apply(ev, slot, NULL);
-		}
-	}
-}
-
-/* Takes @fde out for good; its slot and the backend learn it at once. */
-static void fde_leave(struct tevent_fd *fde)
-{
-	struct tevent_context *ev = fde->ev;
-	struct tev_slot *slot = fde->slot;
-	uint16_t wanted = 0;
-
-	fde_detach(fde);
-	wanted = slot_union(slot);
-	slot_wants(ev, slot, wanted);
-	if (wanted != slot->armed) {
-		slot_apply(ev, slot, NULL);
-	}
-	if (slot->fd == fde->fd && tev_list_empty(&slot->fdes)) {
-		slot_drop(ev, slot);
-	}
-}
-
-static int fde_destructor(struct tevent_fd *fde)
+int tevent_common_fd_destructor(struct tevent_fd *fde)
 {
 	tevent_fd_close_fn_t close_fn = fde->close_fn;
-	struct tevent_context *ev = fde->ev;
+	struct tevent_context *ev = NULL;
 	uint16_t flags = fde->flags;
 
 	if (fde->destroyed) {
@@ -230,7 +41,8 @@ static int fde_destructor(struct tevent_fd *fde)
 		return -1;
 	}
 	if (fde->slot != NULL) {
-		fde_leave(fde);
+		ev = tev_context_main(fde->ev);
+		tev_fd_leave(ev, fde);
 	}
 	fde->close_fn = NULL;
 	if (close_fn != NULL) {
@@ -245,103 +57,15 @@ static int fde_destructor(struct tevent_fd *fde)
 	return 0;
 }
 
-static void fde_call(struct tevent_fd *fde, uint16_t flags)
-{
-	fde->busy++;
-	fde->handler(fde->ev, fde, flags, fde->private_data);
-	fde->busy--;
-	if (fde->destroyed && fde->busy == 0) {
-		talloc_set_destructor(fde, NULL);
-		TALLOC_FREE(fde);
-	}
-}
-
-/* An error that a mere writer cannot see: it loses WRITE (B305), unless another
- * event of the slot is there to see it and the backend serves slots (B311). */
-static void slot_clear_writers(struct tevent_context *ev, struct tev_slot *slot)
-{
-	struct tev_list *turn = NULL;
-	bool seen = (slot->wanted & (TEVENT_FD_READ | TEVENT_FD_ERROR)) != 0;
-
-	if (seen && !ev->backend->by_event) {
-		return;
-	}
-	tev_list_for_each(turn, &slot->fdes) {
-		struct tevent_fd *fde = fde_of(turn);
-
-		if (fde->flags == TEVENT_FD_WRITE) {
-			fde_set_flags(fde, 0);
-		}
-	}
-	slot_wants(ev, slot, slot_union(slot));
-}
-
-static uint16_t flags_of(uint32_t ready)
-{
-	uint16_t flags = 0;
-
-	if ((ready & (TEV_READY_IN | TEV_READY_HALF | TEV_READY_ERROR)) != 0) {
-		flags |= TEVENT_FD_READ;
-	}
-	if ((ready & TEV_READY_OUT) != 0) {
-		flags |= TEVENT_FD_WRITE;
-	}
-	if ((ready & (TEV_READY_HALF | TEV_READY_ERROR)) != 0) {
-		flags |= TEVENT_FD_ERROR;
-	}
-	return flags;
-}
-
-/* Calls the next event in turn that wants what @slot is @ready for.
+/* Makes @fde, just added to the main context, the wrapper's.
  *
- * Thread: owner.  Lock: none; runs user code, after which @slot may be gone.
+ * Thread: owner.  Lock: none.
  */
-void tev_fd_dispatch(struct tevent_context *ev, struct tev_slot *slot,
-		     uint32_t ready)
+void tev_fd_rewrap(struct tevent_fd *fde, struct tevent_context *wrap)
 {
-	struct tev_list *turn = NULL;
-	uint16_t flags = flags_of(ready);
-	bool failed = (ready & TEV_READY_ERROR) != 0;
-
-	if ((ready & TEV_READY_INVALID) != 0) {
-		slot_disable(ev, slot, NULL);
-		slot->wanted = 0;
-		slot_apply(ev, slot, NULL);
-		slot_drop(ev, slot);
-		return;
+	if (fde->slot != NULL) {
+		fde->ev = wrap;
 	}
-	if (failed) {
-		slot_clear_writers(ev, slot);
-	}
-	tev_list_for_each(turn, &slot->fdes) {
-		struct tevent_fd *fde = fde_of(turn);
-		uint16_t wanted = fde->flags & flags;
-
-		if (wanted == 0 || (failed && fde->flags == TEVENT_FD_WRITE)) {
-			continue;
-		}
-		tev_list_remove(&fde->turn);
-		tev_list_append(&slot->fdes, &fde->turn);
-		fde_call(fde, wanted);
-		return;
-	}
-}
-
-/* The context goes, or starts anew: events stay allocated and never fire. */
-void tev_fd_context_fini(struct tevent_context *ev)
-{
-	uint32_t i = 0;
-
-	for (i = 0; i < tev_fdmux_count(&ev->mux); i++) {
-		struct tev_slot *slot = tev_fdmux_at(&ev->mux, i);
-		struct tev_list *first = NULL;
-
-		while (slot->fd >= 0 &&
-		       (first = tev_list_first(&slot->fdes)) != NULL) {
-			fde_detach(fde_of(first));
-		}
-	}
-	tev_fdmux_fini(&ev->mux);
 }
 
 static struct tevent_fd *fd_add(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
@@ -364,6 +88,7 @@ static struct tevent_fd *fd_add(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	fde->flags = flags;
 	fde->handler = handler;
 	fde->private_data = private_data;
+	tev_fdmux_hint(&ev->mux, fde->slot, fde);
 	if (ev->backend->by_event) {
 		tev_list_prepend(&fde->slot->fdes, &fde->turn);
 	} else {
@@ -372,11 +97,10 @@ static struct tevent_fd *fd_add(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	return fde;
 }
 
-struct tevent_fd *_tevent_add_fd(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
-				 int fd, uint16_t flags,
-				 tevent_fd_handler_t handler,
-				 void *private_data, const char *handler_name,
-				 const char *location)
+struct tevent_fd *tevent_common_add_fd(
+	struct tevent_context *ev, TALLOC_CTX *mem_ctx, int fd, uint16_t flags,
+	tevent_fd_handler_t handler, void *private_data,
+	const char *handler_name, const char *location)
 {
 	struct tevent_fd *fde = NULL;
 	bool first = false;
@@ -390,12 +114,43 @@ struct tevent_fd *_tevent_add_fd(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	}
 	fde->handler_name = handler_name;
 	fde->location = location;
-	ev->fds_active += fde_active(fde);
-	talloc_set_destructor(fde, fde_destructor);
+	ev->fds_active += tev_fd_active(fde);
+	talloc_set_destructor(fde, tevent_common_fd_destructor);
+	tev_fd_trace(ev, fde, TEVENT_EVENT_TRACE_ATTACH);
 
 	first = fde->slot->fdes.next == fde->slot->fdes.prev;
-	slot_wants(ev, fde->slot, fde->slot->wanted | flags);
-	slot_apply(ev, fde->slot, first ? NULL : fde);
+	tev_fd_want(ev, fde->slot, fde->slot->wanted | flags);
+	tev_fd_apply(ev, fde->slot, first ? NULL : fde);
+	return fde;
+}
+
+struct tevent_fd *_tevent_add_fd(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
+				 int fd, uint16_t flags,
+				 tevent_fd_handler_t handler,
+				 void *private_data, const char *handler_name,
+				 const char *location)
+{
+	if (tev_unlikely(ev->ops != NULL)) {
+		return ev->ops->add_fd(ev, mem_ctx, fd, flags, handler,
+				       private_data, handler_name, location);
+	}
+	return tevent_common_add_fd(ev, mem_ctx, fd, flags, handler,
+				    private_data, handler_name, location);
+}
+
+/* One of a table of the program's own must see it, to wait for it. */
+static struct tevent_fd *fd_add_by_ops(struct tevent_context *ev, int fd,
+				       tevent_fd_handler_t handler,
+				       void *private_data)
+{
+	struct tevent_fd *fde = _tevent_add_fd(
+		ev, ev, fd, TEVENT_FD_READ, handler, private_data,
+		"wake-up descriptor", __location__);
+
+	if (fde != NULL && fde->slot != NULL) {
+		ev->fds_active -= tev_fd_active(fde);
+		fde->internal = true;
+	}
 	return fde;
 }
 
@@ -410,27 +165,60 @@ struct tevent_fd *tev_fd_add_internal(struct tevent_context *ev, int fd,
 {
 	struct tevent_fd *fde = NULL;
 
+	if (ev->ops != NULL) {
+		return fd_add_by_ops(ev, fd, handler, private_data);
+	}
 	fde = fd_add(ev, ev, fd, TEVENT_FD_READ, handler, private_data);
 	if (fde == NULL) {
 		return NULL;
 	}
 	fde->internal = true;
+	fde->handler_name = "wake-up descriptor";
 	fde->location = __location__;
-	talloc_set_destructor(fde, fde_destructor);
+	talloc_set_destructor(fde, tevent_common_fd_destructor);
+	tev_fd_trace(ev, fde, TEVENT_EVENT_TRACE_ATTACH);
 	/* It is just open: what else watches the number was for another. */
-	slot_disable(ev, fde->slot, fde);
-	fde->slot->edge = true;
-	slot_wants(ev, fde->slot, TEVENT_FD_READ);
-	slot_apply(ev, fde->slot, fde);
+	tev_fd_disable(ev, fde->slot, fde);
+	fde->slot->edge = ev->backend->edge;
+	tev_fd_want(ev, fde->slot, TEVENT_FD_READ);
+	tev_fd_apply(ev, fde->slot, fde);
 	return fde;
+}
+
+/* Whether @fde is reported once a write and need not be read.
+ *
+ * Thread: owner.  Lock: none.
+ */
+bool tev_fd_is_edge(const struct tevent_fd *fde)
+{
+	return fde->slot != NULL && fde->slot->edge;
+}
+
+/* The table of @fde's context, NULL when it is ours. */
+static inline const struct tevent_ops *fde_ops(const struct tevent_fd *fde)
+{
+	return tev_context_main(fde->ev)->ops;
+}
+
+void tevent_common_fd_set_close_fn(struct tevent_fd *fde,
+				   tevent_fd_close_fn_t close_fn)
+{
+	if (fde->slot != NULL) {
+		fde->close_fn = close_fn;
+	}
 }
 
 void tevent_fd_set_close_fn(struct tevent_fd *fde,
 			    tevent_fd_close_fn_t close_fn)
 {
-	if (fde != NULL && fde->slot != NULL) {
-		fde->close_fn = close_fn;
+	if (fde == NULL || fde->slot == NULL) {
+		return;
 	}
+	if (tev_unlikely(fde_ops(fde) != NULL)) {
+		fde_ops(fde)->set_fd_close_fn(fde, close_fn);
+		return;
+	}
+	tevent_common_fd_set_close_fn(fde, close_fn);
 }
 
 static void close_descriptor(struct tevent_context *ev, struct tevent_fd *fde,
@@ -447,24 +235,74 @@ void tevent_fd_set_auto_close(struct tevent_fd *fde)
 	tevent_fd_set_close_fn(fde, close_descriptor);
 }
 
+uint16_t tevent_common_fd_get_flags(struct tevent_fd *fde)
+{
+	return fde->flags;
+}
+
 uint16_t tevent_fd_get_flags(struct tevent_fd *fde)
 {
-	return fde != NULL ? fde->flags : 0;
+	if (fde == NULL) {
+		return 0;
+	}
+	if (fde->slot != NULL && tev_unlikely(fde_ops(fde) != NULL)) {
+		return fde_ops(fde)->get_fd_flags(fde);
+	}
+	return fde->flags;
+}
+
+void tevent_common_fd_set_flags(struct tevent_fd *fde, uint16_t flags)
+{
+	struct tev_slot *slot = fde->slot;
+	struct tevent_context *ev = NULL;
+
+	if (slot == NULL || fde->flags == flags) {
+		return;
+	}
+	ev = tev_context_main(fde->ev);
+	tev_fd_change(fde, flags);
+	/* Alone on its descriptor, as a rule. */
+	if (slot->fdes.next == slot->fdes.prev) {
+		tev_fd_want(ev, slot, flags);
+	} else {
+		tev_fd_want(ev, slot, tev_fd_union(slot));
+	}
 }
 
 void tevent_fd_set_flags(struct tevent_fd *fde, uint16_t flags)
 {
-	struct tev_slot *slot = NULL;
-
-	if (fde == NULL || fde->slot == NULL || fde->flags == flags) {
+	if (fde == NULL || fde->slot == NULL) {
 		return;
 	}
-	slot = fde->slot;
-	fde_set_flags(fde, flags);
-	/* Alone on its descriptor, as a rule. */
-	if (slot->fdes.next == slot->fdes.prev) {
-		slot_wants(fde->ev, slot, flags);
-	} else {
-		slot_wants(fde->ev, slot, slot_union(slot));
+	if (tev_unlikely(fde_ops(fde) != NULL)) {
+		fde_ops(fde)->set_fd_flags(fde, flags);
+		return;
 	}
+	tevent_common_fd_set_flags(fde, flags);
+}
+
+void tevent_fd_set_tag(struct tevent_fd *fde, uint64_t tag)
+{
+	if (fde != NULL) {
+		fde->tag = tag;
+	}
+}
+
+uint64_t tevent_fd_get_tag(const struct tevent_fd *fde)
+{
+	return fde != NULL ? fde->tag : 0;
+}
+
+int tevent_common_invoke_fd_handler(struct tevent_fd *fde, uint16_t flags,
+				    bool *removed)
+{
+	bool gone = false;
+
+	if (fde->slot != NULL) {
+		gone = tev_fd_call(tev_context_main(fde->ev), fde, flags);
+	}
+	if (removed != NULL) {
+		*removed = gone;
+	}
+	return 0;
 }

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Fd: descriptor events. See fd.c. */
+/* Fd: descriptor events, as a program has them. See fd.c. */
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "include/tevent.h"
-
-struct tev_slot;
 
 struct tevent_fd *tev_fd_add_internal(struct tevent_context *ev, int fd,
 				      tevent_fd_handler_t handler,
 				      void *private_data);
-void tev_fd_flush(struct tevent_context *ev);
-void tev_fd_dispatch(struct tevent_context *ev, struct tev_slot *slot,
-		     uint32_t ready);
-void tev_fd_rearm_all(struct tevent_context *ev);
-void tev_fd_context_fini(struct tevent_context *ev);
+bool tev_fd_is_edge(const struct tevent_fd *fde);
+void tev_fd_rewrap(struct tevent_fd *fde, struct tevent_context *wrap);

@@ -27,6 +27,7 @@
 
 #include "engine/base.h"
 
+#define MUX_LINE        64 /* bytes the processor fetches */
 #define MUX_BUCKETS_MIN 64U
 
 void tev_fdmux_init(struct tev_fdmux *mux)
@@ -98,8 +99,8 @@ static void slot_release(struct tev_fdmux *mux, struct tev_slot *slot)
 
 static bool blocks_grow(struct tev_fdmux *mux)
 {
-	struct tev_slot *block = calloc(TEV_SLOT_BLOCK, sizeof(*block));
-	struct tev_slot **blocks = realloc(
+	struct tev_slot_block *block = calloc(1, sizeof(*block));
+	struct tev_slot_block **blocks = realloc(
 		mux->blocks, (mux->block_count + 1) * sizeof(*blocks));
 	uint32_t i = 0;
 
@@ -112,7 +113,7 @@ static bool blocks_grow(struct tev_fdmux *mux)
 	}
 	blocks[mux->block_count] = block;
 	for (i = TEV_SLOT_BLOCK; i > 0; i--) {
-		struct tev_slot *slot = &block[i - 1];
+		struct tev_slot *slot = &block->slots[i - 1];
 
 		slot->index = mux->block_count * TEV_SLOT_BLOCK + i - 1;
 		tev_list_init(&slot->fdes);
@@ -176,10 +177,15 @@ struct tev_slot *tev_fdmux_find(const struct tev_fdmux *mux, uint64_t name)
 {
 	uint32_t index = (uint32_t)name;
 	struct tev_slot *slot = NULL;
+	const char *hint = NULL;
 
 	if (index >= tev_fdmux_count(mux)) {
 		return NULL;
 	}
+	hint = mux->blocks[index / TEV_SLOT_BLOCK]
+		       ->hints[index % TEV_SLOT_BLOCK];
+	__builtin_prefetch(hint);
+	__builtin_prefetch(hint + MUX_LINE);
 	slot = tev_fdmux_at(mux, index);
 	if (slot->fd < 0 || tev_slot_name(slot) != name) {
 		return NULL;

@@ -25,14 +25,21 @@ struct tev_slot {
 /* Slots stand in blocks that never move; the directory of blocks may. */
 #define TEV_SLOT_BLOCK 64
 
+struct tev_slot_block {
+	/* Where the last added event of each slot was: to be fetched into the
+	 * cache beside the slot, not behind it. Never followed. */
+	const void *hints[TEV_SLOT_BLOCK];
+	struct tev_slot slots[TEV_SLOT_BLOCK];
+};
+
 struct tev_fdmux {
-	struct tev_list dirty;    /* O: slots to be told before the wait */
-	struct tev_slot **blocks; /* O: directory */
-	uint32_t *buckets;        /* O: fd -> index + 1; 0 is none */
-	uint32_t bucket_count;    /* O: 0 or a power of two */
-	uint32_t block_count;     /* O: TEV_SLOT_BLOCK slots each */
-	uint32_t free_first;      /* O: index + 1, chained by hash_next */
-	uint32_t used;            /* O: slots in use */
+	struct tev_list dirty; /* O: slots to be told before the wait */
+	struct tev_slot_block **blocks; /* O: directory */
+	uint32_t *buckets;              /* O: fd -> index + 1; 0 is none */
+	uint32_t bucket_count;          /* O: 0 or a power of two */
+	uint32_t block_count;           /* O: TEV_SLOT_BLOCK slots each */
+	uint32_t free_first;            /* O: index + 1, chained by hash_next */
+	uint32_t used;                  /* O: slots in use */
 };
 
 /* What the kernel is given in place of a pointer. */
@@ -50,7 +57,16 @@ static inline uint32_t tev_fdmux_count(const struct tev_fdmux *mux)
 static inline struct tev_slot *tev_fdmux_at(const struct tev_fdmux *mux,
 					    uint32_t index)
 {
-	return &mux->blocks[index / TEV_SLOT_BLOCK][index % TEV_SLOT_BLOCK];
+	return &mux->blocks[index / TEV_SLOT_BLOCK]
+			->slots[index % TEV_SLOT_BLOCK];
+}
+
+/* Remembers where the event @fde of @slot is. */
+static inline void tev_fdmux_hint(struct tev_fdmux *mux,
+				  const struct tev_slot *slot, const void *fde)
+{
+	mux->blocks[slot->index / TEV_SLOT_BLOCK]
+		->hints[slot->index % TEV_SLOT_BLOCK] = fde;
 }
 
 void tev_fdmux_init(struct tev_fdmux *mux);

@@ -43,10 +43,10 @@
 #define HEAP_ARITY        4U
 #define HEAP_CAPACITY_MIN 16U
 #define HEAP_COMPACT_MIN  64U
-#define HEAP_RUN_MIN      16U         /* a run is made of at least this many, */
-#define HEAP_RUN_SHARE    8U          /* and of one in so many of all */
-#define HEAP_PREFETCH     6U          /* timers ahead in a run */
-#define HEAP_RUN          0x80000000U /* in node->slot: an entry of the run */
+#define HEAP_RUN_MIN      64U /* a run is made of at least this many, */
+#define HEAP_RUN_SHARE    8U  /* and of one in so many of all */
+#define HEAP_PREFETCH     6U  /* timers ahead in a run */
+#define HEAP_LINE         64U /* bytes the processor fetches */
 
 void tev_heap_init(struct tev_heap *heap)
 {
@@ -95,7 +95,7 @@ bool tev_heap_reserve(struct tev_heap *heap, uint32_t extra)
 	while (capacity < needed) {
 		capacity *= 2;
 	}
-	if (capacity >= HEAP_RUN) {
+	if (capacity >= TEV_HEAP_RUN) {
 		return false;
 	}
 	entries = realloc(heap->entries, capacity * sizeof(*entries));
@@ -249,8 +249,8 @@ void tev_heap_remove(struct tev_heap *heap, struct tev_heap_node *node)
 	node->slot = TEV_HEAP_NOWHERE;
 	heap->live--;
 
-	if ((slot & HEAP_RUN) != 0) {
-		heap->run[slot & ~HEAP_RUN].node = NULL;
+	if ((slot & TEV_HEAP_RUN) != 0) {
+		heap->run[slot & ~TEV_HEAP_RUN].node = NULL;
 		run_skip_empty(heap);
 		return;
 	}
@@ -272,7 +272,7 @@ void tev_heap_move(struct tev_heap *heap, struct tev_heap_node *node,
 {
 	struct tev_heap_entry entry = { key, node };
 
-	if ((node->slot & HEAP_RUN) != 0) {
+	if ((node->slot & TEV_HEAP_RUN) != 0) {
 		tev_heap_remove(heap, node);
 		tev_heap_insert(heap, node, key);
 		return;
@@ -335,8 +335,15 @@ struct tev_heap_node *tev_heap_first(struct tev_heap *heap)
 		return heap->length > 0 ? heap->entries[0].node : NULL;
 	}
 	if (heap->run_next + HEAP_PREFETCH < heap->run_length) {
-		__builtin_prefetch(
-			heap->run[heap->run_next + HEAP_PREFETCH].node, 1);
+		/* A number: an emptied entry has no node, and a prefetch of
+		 * nowhere does no harm. */
+		uintptr_t later = (uintptr_t)heap
+					  ->run[heap->run_next + HEAP_PREFETCH]
+					  .node;
+
+		__builtin_prefetch((const void *)(later - HEAP_LINE), 1);
+		__builtin_prefetch((const void *)later, 1);
+		__builtin_prefetch((const void *)(later + HEAP_LINE), 1);
 	}
 	if (heap->length > 0 &&
 	    key_less(&heap->entries[0].key, &heap->run[heap->run_next].key)) {
@@ -363,37 +370,67 @@ static uint32_t count_due(const struct tev_heap *heap, uint64_t slot,
 	return count;
 }
 
-/* Sorts @count entries by merging; @spare has room for as many. Return: which
- * of the two holds the result. */
+/* The key as three unsigned words, the least significant first. */
+static inline uint64_t key_word(const struct tev_heap_key *key, unsigned which)
+{
+	const uint64_t sign = UINT64_C(1) << 63;
+
+	return which == 0   ? key->seq
+	       : which == 1 ? (uint64_t)key->usec ^ sign
+			    : (uint64_t)key->sec ^ sign;
+}
+
+/* Moves @count entries, in the order of one byte of one word, over to @to. */
+static void sort_by_byte(const struct tev_heap_entry *from,
+			 struct tev_heap_entry *to, uint32_t count,
+			 unsigned word, unsigned shift)
+{
+	uint32_t place[256] = { 0 };
+	uint32_t sum = 0;
+	uint32_t i = 0;
+
+	for (i = 0; i < count; i++) {
+		place[key_word(&from[i].key, word) >> shift & 0xff]++;
+	}
+	for (i = 0; i < 256; i++) {
+		uint32_t here = place[i];
+
+		place[i] = sum;
+		sum += here;
+	}
+	for (i = 0; i < count; i++) {
+		to[place[key_word(&from[i].key, word) >> shift & 0xff]++] =
+			from[i];
+	}
+}
+
+/* Sorts @count entries byte by byte, those that are the same in all left out,
+ * which are most: no comparison is guessed wrong. @spare has room for as many.
+ * Return: which of the two holds the result. */
 static struct tev_heap_entry *run_sort(struct tev_heap_entry *from,
 				       struct tev_heap_entry *spare,
 				       uint32_t count)
 {
-	uint64_t width = 0;
+	unsigned word = 0;
 
-	for (width = 1; width < count; width *= 2) {
-		struct tev_heap_entry *swap = from;
-		uint64_t low = 0;
+	for (word = 0; word < 3; word++) {
+		uint64_t first = key_word(&from[0].key, word);
+		uint64_t differ = 0;
+		unsigned shift = 0;
+		uint32_t i = 0;
 
-		for (low = 0; low < count; low += 2 * width) {
-			uint64_t mid = low + width;
-			uint64_t end = mid + width;
-			uint64_t a = low;
-			uint64_t b = 0;
-			uint64_t out = low;
+		for (i = 1; i < count; i++) {
+			differ |= key_word(&from[i].key, word) ^ first;
+		}
+		for (shift = 0; shift < 64; shift += 8) {
+			if ((differ >> shift & 0xff) != 0) {
+				struct tev_heap_entry *swap = from;
 
-			mid = mid < count ? mid : count;
-			end = end < count ? end : count;
-			b = mid;
-			while (out < end) {
-				bool left = b == end ||
-					    (a < mid && key_less(&from[a].key,
-								 &from[b].key));
-				spare[out++] = left ? from[a++] : from[b++];
+				sort_by_byte(from, spare, count, word, shift);
+				from = spare;
+				spare = swap;
 			}
 		}
-		from = spare;
-		spare = swap;
 	}
 	return from;
 }
@@ -462,7 +499,7 @@ void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now)
 		memcpy(buffer, sorted, count * sizeof(*buffer));
 	}
 	for (i = 0; i < count; i++) {
-		buffer[i].node->slot = i | HEAP_RUN;
+		buffer[i].node->slot = i | TEV_HEAP_RUN;
 	}
 	heap->run = buffer;
 	heap->run_next = 0;

@@ -23,9 +23,11 @@ struct tev_heap_node {
 	int64_t bound_sec;  /* O: its place in the heap is for this time: */
 	int64_t bound_usec; /* O: never later than the key */
 	uint32_t slot;      /* O: where; TEV_HEAP_NOWHERE when nowhere */
+	uint32_t mark;      /* O: for who embeds it; nothing to the heap */
 };
 
 #define TEV_HEAP_NOWHERE UINT32_MAX
+#define TEV_HEAP_RUN     0x80000000U /* in a slot: an entry of the run */
 
 struct tev_heap_entry {
 	struct tev_heap_key key;    /* O: a lower bound of node->key */
@@ -47,6 +49,7 @@ struct tev_heap {
 static inline void tev_heap_node_init(struct tev_heap_node *node)
 {
 	node->slot = TEV_HEAP_NOWHERE;
+	node->mark = 0;
 }
 
 static inline bool tev_heap_node_queued(const struct tev_heap_node *node)
@@ -69,6 +72,23 @@ static inline bool tev_heap_key_due(const struct tev_heap_key *key,
 	return key->usec <= now->tv_usec;
 }
 
+/* Gives @node a later time, if it is in the heap and its entry stands for one
+ * that is not later still: the usual way of a time-out, which is pushed again
+ * and again. Scalars, since a key built in memory in three parts and copied in
+ * one costs more than all the rest. The caller sets the sequence.
+ * Return: false: nothing has changed, see tev_heap_move(). */
+static inline bool tev_heap_postpone(struct tev_heap_node *node, int64_t sec,
+				     int64_t usec)
+{
+	if ((node->slot & TEV_HEAP_RUN) != 0 || sec < node->bound_sec ||
+	    (sec == node->bound_sec && usec < node->bound_usec)) {
+		return false; /* nowhere, too */
+	}
+	node->key.sec = sec;
+	node->key.usec = usec;
+	return true;
+}
+
 void tev_heap_init(struct tev_heap *heap);
 void tev_heap_fini(struct tev_heap *heap);
 bool tev_heap_reserve(struct tev_heap *heap, uint32_t extra);
@@ -81,3 +101,18 @@ struct tev_heap_node *tev_heap_first(struct tev_heap *heap);
 void tev_heap_pop(struct tev_heap *heap, struct tev_heap_node *node);
 void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now);
 struct tev_heap_node *tev_heap_any(struct tev_heap *heap);
+
+/* To look at every node: places 0 .. count - 1, in no order; NULL is an empty
+ * place. Any change to the heap may move nodes to other places. */
+static inline uint32_t tev_heap_places(const struct tev_heap *heap)
+{
+	return heap->length + heap->run_length - heap->run_next;
+}
+
+static inline struct tev_heap_node *tev_heap_place(const struct tev_heap *heap,
+						   uint32_t place)
+{
+	return place < heap->length
+		       ? heap->entries[place].node
+		       : heap->run[place - heap->length + heap->run_next].node;
+}

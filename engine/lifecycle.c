@@ -12,25 +12,64 @@
  *                   events (B703); what threads of the parent had posted is
  *                   theirs and not delivered twice (B705)
  *
+ * Who keeps a context for later, without being one of its events, is told when
+ * it is freed: a watch (context.h). Faces, that is wrappers and proxies, are
+ * cut off also when it starts anew.
+ *
  * Threads: owner; contexts may be created by any thread at any time.
  */
+#include "engine/lifecycle.h"
+
 #include <errno.h>
 #include <string.h>
 
+#include "engine/author.h"
 #include "engine/backend.h"
 #include "engine/context.h"
-#include "engine/fd.h"
+#include "engine/face.h"
+#include "engine/fd_watch.h"
 #include "engine/fork.h"
 #include "engine/immediate.h"
 #include "engine/mailbox.h"
 #include "engine/registry.h"
 #include "engine/report.h"
-#include "engine/signal.h"
+#include "engine/signal_number.h"
 #include "engine/timer.h"
 
 #define LIFECYCLE_WAIT_SECS 30
 
-/* Detaches every event and gives back every descriptor. */
+/* Tells who keeps @ev for later that it is freed.
+ *
+ * Thread: owner.  Lock: none.
+ */
+void tev_lifecycle_gone(struct tevent_context *ev)
+{
+	struct tev_list *first = NULL;
+
+	while ((first = tev_list_first(&ev->watchers)) != NULL) {
+		struct tev_context_watch *watch = tev_list_entry(
+			first, struct tev_context_watch, node);
+
+		tev_list_remove(&watch->node);
+		watch->gone(watch);
+	}
+}
+
+static void context_close_faces(struct tevent_context *ev)
+{
+	struct tev_list *first = NULL;
+
+	while ((first = tev_list_first(&ev->faces)) != NULL) {
+		struct tev_face *face = tev_list_entry(first, struct tev_face,
+						       node);
+
+		tev_face_close(face);
+		face->gone(face);
+	}
+}
+
+/* Detaches every event, kind by kind as B208 has it, and gives back every
+ * descriptor. */
 static void context_clear(struct tevent_context *ev)
 {
 	/* The backend first: what follows need not be told to it, which in a
@@ -39,18 +78,23 @@ static void context_clear(struct tevent_context *ev)
 	if (ev->backend != NULL) {
 		ev->backend->close(ev);
 	}
-	tev_signal_context_fini(ev);
-	tev_immediate_refuse(tev_mailbox_close(ev));
 	tev_fd_context_fini(ev);
 	tev_timer_context_fini(ev);
 	tev_immediate_context_fini(ev);
+	tev_signal_context_fini(ev, NULL);
+	tev_immediate_refuse(tev_mailbox_close(ev));
+	context_close_faces(ev);
 }
 
-static int context_destructor(struct tevent_context *ev)
+int tevent_common_context_destructor(struct tevent_context *ev)
 {
 	if (!ev->dead) {
 		ev->dead = true;
 		context_clear(ev);
+		tev_lifecycle_gone(ev);
+		/* What they point to may go next, with its owner (B206). */
+		memset(&ev->trace, 0, sizeof(ev->trace));
+		ev->debug = NULL;
 	} else if (ev->holds > 0) {
 		tev_check_double_free(ev, "tevent_context freed twice in one "
 					  "of its handlers");
@@ -81,8 +125,21 @@ static void context_after_fork(struct tevent_context *ev)
 	tev_signal_after_fork(ev);
 }
 
-static void context_init(struct tevent_context *ev)
+/* A context with nothing in it, and no backend yet.
+ *
+ * Thread: any, its owner from now on.
+ * Return: NULL when out of memory.
+ */
+struct tevent_context *tev_lifecycle_new(TALLOC_CTX *mem_ctx)
 {
+	struct tevent_context *ev = talloc_zero(mem_ctx, struct tevent_context);
+
+	if (ev == NULL) {
+		return NULL;
+	}
+	ev->main = ev;
+	tev_list_init(&ev->faces);
+	tev_list_init(&ev->watchers);
 	tev_list_init(&ev->immediates);
 	tev_heap_init(&ev->timers);
 	tev_fdmux_init(&ev->mux);
@@ -91,25 +148,34 @@ static void context_init(struct tevent_context *ev)
 	ev->debug_max = TEVENT_DEBUG_FATAL;
 	ev->after_fork = context_after_fork;
 	ev->fork_generation = tev_fork_now();
+	return ev;
+}
+
+struct tevent_context *tevent_context_init_ops(TALLOC_CTX *mem_ctx,
+					       const struct tevent_ops *ops,
+					       void *additional_data)
+{
+	struct tevent_context *ev = NULL;
+
+	(void)additional_data;
+	tev_fork_watch();
+	ev = tev_lifecycle_new(mem_ctx);
+	if (ev == NULL) {
+		return NULL;
+	}
+	talloc_set_destructor(ev, tevent_common_context_destructor);
+	if (tev_registry_init(ev, ops) != 0) {
+		TALLOC_FREE(ev);
+	}
+	return ev;
 }
 
 struct tevent_context *tevent_context_init_byname(TALLOC_CTX *mem_ctx,
 						  const char *name)
 {
-	struct tevent_context *ev = NULL;
+	const struct tevent_ops *ops = tevent_find_ops_byname(name);
 
-	tev_fork_watch();
-	ev = talloc_zero(mem_ctx, struct tevent_context);
-	if (ev == NULL) {
-		return NULL;
-	}
-	context_init(ev);
-	talloc_set_destructor(ev, context_destructor);
-	if (!tev_registry_choose(ev, name) || tev_registry_open(ev) != 0) {
-		TALLOC_FREE(ev);
-		return NULL;
-	}
-	return ev;
+	return ops != NULL ? tevent_context_init_ops(mem_ctx, ops, NULL) : NULL;
 }
 
 struct tevent_context *tevent_context_init(TALLOC_CTX *mem_ctx)
@@ -119,19 +185,16 @@ struct tevent_context *tevent_context_init(TALLOC_CTX *mem_ctx)
 
 int tevent_re_initialise(struct tevent_context *ev)
 {
-	int error = 0;
-
+	if (tev_context_is_wrapper(ev)) {
+		return ev->ops->context_init(ev);
+	}
 	context_clear(ev);
 	ev->fork_generation = tev_fork_now();
 	ev->level = 0;
 	ev->nesting_hook = NULL;
+	ev->trace.watch &= ~(unsigned)TEV_TRACE_HOOK;
 	ev->nesting_private = NULL;
-	error = tev_registry_open(ev);
-	if (error != 0) {
-		errno = error;
-		return -1;
-	}
-	return 0;
+	return tev_registry_reinit(ev);
 }
 
 uint32_t tevent_context_set_wait_timeout(struct tevent_context *ev,
@@ -145,6 +208,5 @@ uint32_t tevent_context_set_wait_timeout(struct tevent_context *ev,
 
 bool tevent_signal_support(struct tevent_context *ev)
 {
-	(void)ev;
-	return true;
+	return ev->ops == NULL || ev->ops->add_signal != NULL;
 }

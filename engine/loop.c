@@ -28,16 +28,23 @@
 #define TEVENT_DEPRECATED 1
 #define _DEPRECATED_
 
+#include "engine/author.h"
 #include "engine/backend.h"
 #include "engine/clock.h"
 #include "engine/context.h"
-#include "engine/fd.h"
+#include "engine/depth.h"
+#include "engine/face.h"
+#include "engine/fd_watch.h"
 #include "engine/fork.h"
 #include "engine/immediate.h"
+#include "engine/immediate_run.h"
+#include "engine/loop.h"
 #include "engine/mailbox.h"
 #include "engine/report.h"
 #include "engine/signal.h"
+#include "engine/signal_number.h"
 #include "engine/timer.h"
+#include "engine/trace.h"
 
 /* Keeps the memory of @ev until the matching release. */
 static void loop_hold(struct tevent_context *ev)
@@ -115,20 +122,28 @@ static int pass_wait(struct tevent_context *ev, int wait_ms)
 	case TEV_WAIT_INTERRUPTED:
 		(void)signals_run(ev);
 		break;
+	case TEV_WAIT_REPLACED:
+		return pass_wait(ev, wait_ms); /* the same pass goes on, B610 */
 	case TEV_WAIT_NOTHING:
 		break;
 	}
 	return 0;
 }
 
-/* One pass. Return: 0, or -1 with errno. */
-static int pass(struct tevent_context *ev)
+/* A forked child must not wait for what is its parent's. */
+static inline void fork_look(struct tevent_context *ev)
 {
-	int wait_ms = -1;
-
 	if (tev_unlikely(ev->fork_generation != tev_fork_now())) {
 		ev->after_fork(ev);
 	}
+}
+
+/* One pass. Return: 0, or -1 with errno. */
+static inline int pass_plain(struct tevent_context *ev)
+{
+	int wait_ms = -1;
+
+	fork_look(ev);
 	if (signals_run(ev)) {
 		return 0;
 	}
@@ -142,6 +157,35 @@ static int pass(struct tevent_context *ev)
 		return 0;
 	}
 	return pass_wait(ev, wait_ms);
+}
+
+/* What the loop_once of every table of ours is.
+ *
+ * Thread: owner.  Lock: none; runs user code, @ev is held by the caller.
+ * Return: 0, or -1 with errno.
+ */
+int tev_loop_pass(struct tevent_context *ev, const char *location)
+{
+	(void)location;
+	return pass_plain(ev);
+}
+
+/* A pass by whatever table the context has, traced. */
+static int pass(struct tevent_context *ev, const char *location)
+{
+	int ret = 0;
+
+	tev_trace_loop(ev, TEVENT_TRACE_BEFORE_LOOP_ONCE);
+	if (tev_likely(ev->ops == NULL)) {
+		ret = tev_loop_pass(ev, location);
+	} else {
+		if (!tev_context_is_wrapper(ev)) {
+			fork_look(ev); /* it may not call a pass of ours */
+		}
+		ret = ev->ops->loop_once(ev, location);
+	}
+	tev_trace_loop(ev, TEVENT_TRACE_AFTER_LOOP_ONCE);
+	return ret;
 }
 
 /* What a pass finds when it begins, to be put back at its end. */
@@ -196,9 +240,12 @@ static int hook_call(struct tevent_context *ev, bool begin, void *stack,
 				stack, location);
 }
 
-int _tevent_loop_once(struct tevent_context *ev, const char *location)
+/* A pass that is nested, hooked, traced, of a table of the program's or with
+ * somebody to report to; or refused. */
+static __attribute__((noinline)) int loop_once_watched(
+	struct tevent_context *ev, const char *location)
 {
-	struct loop_level outer;
+	struct loop_level outer = { NULL, 0 };
 	int ret = 0;
 	int end = 0;
 
@@ -207,11 +254,30 @@ int _tevent_loop_once(struct tevent_context *ev, const char *location)
 	}
 	ret = hook_call(ev, true, &ret, location);
 	if (ret == 0) {
-		ret = pass(ev);
+		ret = pass(ev, location);
 		end = hook_call(ev, false, &ret, location);
 		ret = end != 0 ? end : ret;
 	}
 	level_leave(ev, &outer);
+	return ret;
+}
+
+int _tevent_loop_once(struct tevent_context *ev, const char *location)
+{
+	int ret = 0;
+
+	if (tev_unlikely(ev->level != 0 || ev->closed || ev->ops != NULL) ||
+	    tev_traced(ev, TEV_TRACE_LOOP | TEV_TRACE_HOOK | TEV_TRACE_SINK)) {
+		ret = loop_once_watched(ev, location);
+	} else {
+		ev->level = 1;
+		loop_hold(ev);
+		ret = pass_plain(ev);
+		ev->level = 0;
+		loop_release(ev);
+	}
+	tev_depth_tell(TEVENT_CALL_FLOW_REQ_RESET, NULL, 0,
+		       "_tevent_loop_once");
 	return ret;
 }
 
@@ -229,7 +295,7 @@ int _tevent_loop_until(struct tevent_context *ev,
 	ret = hook_call(ev, true, &ret, location);
 	if (ret == 0) {
 		while (!finished(private_data) && !ev->closed) {
-			ret = pass(ev);
+			ret = pass(ev, location);
 			if (ret != 0) {
 				break;
 			}
@@ -241,20 +307,19 @@ int _tevent_loop_until(struct tevent_context *ev,
 	return ret;
 }
 
-/* Whether a pass could still have something to do (B130-B132). */
-static bool have_events(const struct tevent_context *ev)
+bool tevent_common_have_events(struct tevent_context *ev)
 {
 	return !ev->closed &&
 	       (ev->fds_active > 0 || !tev_heap_empty(&ev->timers) ||
 		!tev_list_empty(&ev->immediates) || tev_signal_wanted(ev));
 }
 
-int _tevent_loop_wait(struct tevent_context *ev, const char *location)
+int tevent_common_loop_wait(struct tevent_context *ev, const char *location)
 {
 	int ret = 0;
 
 	loop_hold(ev);
-	while (ret == 0 && have_events(ev)) {
+	while (ret == 0 && tevent_common_have_events(ev)) {
 		ret = _tevent_loop_once(ev, location);
 	}
 	if (ret != 0) {
@@ -272,8 +337,35 @@ int _tevent_loop_wait(struct tevent_context *ev, const char *location)
 	return ret;
 }
 
+int _tevent_loop_wait(struct tevent_context *ev, const char *location)
+{
+	if (tev_unlikely(ev->ops != NULL)) {
+		return ev->ops->loop_wait(ev, location);
+	}
+	return tevent_common_loop_wait(ev, location);
+}
+
+/* Whether @ev has a wrapper. */
+static bool is_wrapped(const struct tevent_context *ev)
+{
+	struct tev_list *node = NULL;
+
+	tev_list_for_each(node, &ev->faces) {
+		if ((tev_list_entry(node, struct tev_face, node)->id &
+		     TEV_FACE_OWNS) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void tevent_loop_allow_nesting(struct tevent_context *ev)
 {
+	if (tev_context_is_wrapper(ev) || is_wrapped(ev)) {
+		tev_abort(ev, "tevent: nesting and wrappers do not go "
+			      "together");
+		return;
+	}
 	ev->nesting_allowed = true;
 }
 
@@ -287,4 +379,6 @@ void tevent_loop_set_nesting_hook(struct tevent_context *ev,
 	}
 	ev->nesting_hook = hook;
 	ev->nesting_private = private_data;
+	ev->trace.watch &= ~(unsigned)TEV_TRACE_HOOK;
+	ev->trace.watch |= hook != NULL ? TEV_TRACE_HOOK : 0;
 }

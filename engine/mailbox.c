@@ -24,7 +24,11 @@
  *
  * The eventfd is registered edge-triggered where the backend can: each write
  * is reported once and the counter is never read. A full counter reports
- * nothing more, so ring() empties it then; it takes 2^64 - 2 writes.
+ * nothing more, so ringing empties it then; it takes 2^64 - 2 writes.
+ *
+ * A context that waits by other means than a backend of ours (backend.h,
+ * passive) cannot arm before it blocks, so its mailbox is armed always: each
+ * post rings (immediate.c).
  *
  * Fork. The child inherits the eventfd, which is the parent's. The generation
  * keeps the child from posting or ringing there; its context opens a new
@@ -42,6 +46,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "engine/author.h"
 #include "engine/backend.h"
 #include "engine/context.h"
 #include "engine/fd.h"
@@ -54,9 +59,9 @@ static void mailbox_heard(struct tevent_context *ev, struct tevent_fd *fde,
 	const struct tev_mailbox *mailbox = private_data;
 	eventfd_t count = 0;
 
-	(void)fde;
+	(void)ev;
 	(void)flags;
-	if (!ev->backend->edge) {
+	if (!tev_fd_is_edge(fde)) {
 		(void)eventfd_read(mailbox->fd, &count);
 	}
 }
@@ -101,6 +106,9 @@ int tev_mailbox_open(struct tevent_context *ev)
 		return ENOMEM;
 	}
 	ev->mailbox = mailbox;
+	if (ev->backend->passive) {
+		(void)tev_mailbox_arm(mailbox); /* and always: immediate.c */
+	}
 	return 0;
 }
 
@@ -180,22 +188,27 @@ bool tev_mailbox_post(struct tev_mailbox *mailbox, struct tev_word_node *node)
 	return push != TEV_WORD_REFUSED;
 }
 
+int tevent_common_wakeup_fd(int fd)
+{
+	while (eventfd_write(fd, 1) != 0) {
+		eventfd_t count = 0;
+
+		if (errno != EINTR && errno != EAGAIN) {
+			return errno;
+		}
+		(void)eventfd_read(fd, &count);
+	}
+	return 0;
+}
+
 /* Wakes the owner, or makes its next wait return at once.
  *
  * Thread: any that holds a reference; signal handlers too.  Lock: none.
  */
 void tev_mailbox_ring(const struct tev_mailbox *mailbox)
 {
-	if (mailbox->fork_generation != tev_fork_now()) {
-		return;
-	}
-	while (eventfd_write(mailbox->fd, 1) != 0) {
-		eventfd_t count = 0;
-
-		if (errno != EINTR && errno != EAGAIN) {
-			return;
-		}
-		(void)eventfd_read(mailbox->fd, &count);
+	if (mailbox->fork_generation == tev_fork_now()) {
+		(void)tevent_common_wakeup_fd(mailbox->fd);
 	}
 }
 
@@ -223,4 +236,17 @@ void tev_mailbox_unref(struct tev_mailbox *mailbox)
 		(void)close(mailbox->fd);
 		free(mailbox);
 	}
+}
+
+int tevent_common_wakeup_init(struct tevent_context *ev)
+{
+	return tev_mailbox_open(ev);
+}
+
+int tevent_common_wakeup(struct tevent_context *ev)
+{
+	if (ev->mailbox == NULL) {
+		return ENOTCONN;
+	}
+	return tevent_common_wakeup_fd(ev->mailbox->fd);
 }

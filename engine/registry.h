@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Registry: backends by name. See registry.c. */
+/* Registry: tables of operations by name. See registry.c. */
 #pragma once
 
-#include <stdbool.h>
+#include "include/tevent.h"
 
-struct tevent_context;
-
-bool tev_registry_choose(struct tevent_context *ev, const char *name);
-int tev_registry_open(struct tevent_context *ev);
+int tev_registry_init(struct tevent_context *ev, const struct tevent_ops *ops);
+int tev_registry_reinit(struct tevent_context *ev);

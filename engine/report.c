@@ -11,11 +11,13 @@
  */
 #include "engine/report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/author.h"
 #include "engine/context.h"
 
 __thread struct tevent_context *tev_report_context;
@@ -36,6 +38,9 @@ static void debug_va(struct tevent_context *ev, enum tevent_debug_level level,
 static void debug_va(struct tevent_context *ev, enum tevent_debug_level level,
 		     const char *fmt, va_list ap)
 {
+	if (ev != NULL && tev_context_is_wrapper(ev)) {
+		ev = tev_context_main(ev);
+	}
 	if (ev == NULL || ev->debug == NULL || level > ev->debug_max) {
 		return;
 	}
@@ -89,13 +94,52 @@ void tev_check_double_free(const void *object, const char *reason)
 	tev_abort(NULL, reason);
 }
 
+void tevent_debug(struct tevent_context *ev, enum tevent_debug_level level,
+		  const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	debug_va(ev, level, fmt, ap);
+	va_end(ap);
+}
+
+void tevent_abort(struct tevent_context *ev, const char *reason)
+{
+	tev_abort(ev, reason);
+}
+
+void tevent_common_check_double_free(TALLOC_CTX *ptr, const char *reason)
+{
+	tev_check_double_free(ptr, reason);
+}
+
+/* Whether events are to be put into words for the sink is asked often. */
+static void debug_watch(struct tevent_context *ev)
+{
+	ev->trace.watch &= ~(unsigned)(TEV_TRACE_DEBUG | TEV_TRACE_SINK);
+	if (ev->debug == NULL) {
+		return;
+	}
+	ev->trace.watch |= TEV_TRACE_SINK;
+	if (ev->debug_max >= TEVENT_DEBUG_TRACE) {
+		ev->trace.watch |= TEV_TRACE_DEBUG;
+	}
+}
+
 int tevent_set_debug(struct tevent_context *ev, tevent_debug_fn debug,
 		     void *context)
 {
+	if (tev_context_is_wrapper(ev)) {
+		tev_abort(ev, "tevent: debug function set on a wrapper");
+		errno = EINVAL;
+		return -1;
+	}
 	ev->debug = debug;
 	ev->debug_private = context;
 	ev->debug_max = debug != NULL ? TEVENT_DEBUG_WARNING
 				      : TEVENT_DEBUG_FATAL;
+	debug_watch(ev);
 	return 0;
 }
 
@@ -105,6 +149,7 @@ enum tevent_debug_level tevent_set_max_debug_level(
 	enum tevent_debug_level previous = ev->debug_max;
 
 	ev->debug_max = max_level;
+	debug_watch(ev);
 	return previous;
 }
 

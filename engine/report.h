@@ -4,8 +4,8 @@
 
 #include "include/tevent.h"
 
-/* The context whose pass this thread runs, or NULL: for those who have
- * something to say and no context at hand. Set by loop.c. */
+/* The context whose pass this thread runs, if it has a sink, or NULL: for those
+ * who have something to say and no context at hand. Set by loop.c. */
 extern __thread struct tevent_context *tev_report_context;
 
 void tev_debug(struct tevent_context *ev, enum tevent_debug_level level,

@@ -27,286 +27,41 @@
  * (B201). The next event is pinned before this one is let go, and all lists
  * are looked at afresh after each handler.
  *
- * Threads. One mutex, never held while user code runs and never taken by a
- * signal handler, guards everything here, since events of all contexts meet in
- * the lists of numbers. A context belongs to the thread that last added or
- * freed an event of it or ran it. When another thread takes it over while a
- * handler of it still runs in the old one, the new one waits for that.
- *
- * Dispositions: ours is installed with the first event of a number in the
- * process, the one before is restored with the last (B506). It always asks for
- * the information, whatever the first event asked for (B504).
- *
- * Fork: the mutex is held across it; the child forgets the handlers that were
- * under way in other threads.
- *
- * Not here: what is done in the signal handler.
+ * Threads: the mutex of signal_number.c guards what is marked L, and is given
+ * up around handlers.
+ * Not here: which events there are (signal_number.c), and what is done in the
+ * signal handler (signal_home.c).
  */
+#define TEVENT_DEPRECATED 1
+#define _DEPRECATED_
+
 #include "engine/signal.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include "engine/author.h"
+#include "engine/glue.h"
 #include "engine/mailbox.h"
 #include "engine/report.h"
-#include "engine/signal_home.h"
-#include "engine/signal_queue.h"
+#include "engine/signal_number.h"
 
 /* Part of the API: 2 * SIGRTMIN where SIGRTMIN is 34. */
 #define SIGNAL_NUMBERS 68
 
-struct tevent_signal {
-	struct tev_list in_context;   /* L: of ev->signals */
-	struct tev_list in_number;    /* L: of its number's events */
-	struct tevent_context *ev;    /* L: NULL once detached */
-	struct tev_signal_home *home; /* L: of ev, also when detached */
-	struct tev_signal_point seen; /* L: how far it was told */
-	unsigned busy;                /* L: passes that are at it */
-	bool spent;                   /* L: SA_RESETHAND, and was called */
-	bool freed;                   /* L: while busy */
-	int signum;                   /* I: */
-	int sa_flags;                 /* I: */
-	tevent_signal_handler_t handler;
-	void *private_data;
-	const char *handler_name;
-	const char *location;
-};
-
-struct signal_number {
-	struct tev_list events;        /* L: newest first, busy ones too */
-	unsigned attached;             /* L: those that are not detached */
-	struct tev_signal_point taken; /* L: where a new event starts */
-	struct sigaction before;       /* L: to be restored */
-};
-
-static struct signal_number numbers[TEV_SIGNAL_MAX + 1]; /* L: */
-
-static pthread_mutex_t signal_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t signal_idle = PTHREAD_COND_INITIALIZER;
-static pthread_once_t signal_once = PTHREAD_ONCE_INIT;
-static pid_t fork_thread; /* L: the one that forks */
-
-static void signal_lock(void)
-{
-	(void)pthread_mutex_lock(&signal_mutex);
-}
-
-static void signal_unlock(void)
-{
-	(void)pthread_mutex_unlock(&signal_mutex);
-}
-
-static inline struct tevent_signal *event_of(struct tev_list *node)
-{
-	return tev_list_entry(node, struct tevent_signal, in_number);
-}
-
-static void fork_prepare(void)
-{
-	signal_lock();
-	fork_thread = gettid();
-}
-
-static void fork_child(void)
-{
-	struct tev_list *node = NULL;
-	struct tev_list *following = NULL;
-
-	/* Its waiters were other threads. */
-	signal_idle = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-	for (int signum = 1; signum <= TEV_SIGNAL_MAX; signum++) {
-		tev_list_for_each_safe(node, following,
-				       &numbers[signum].events) {
-			struct tevent_signal *se = event_of(node);
-
-			if (tev_signal_home_of(se->home, fork_thread)) {
-				continue;
-			}
-			se->busy = 0;
-			if (se->ev == NULL) {
-				tev_list_remove(&se->in_number);
-			}
-		}
-	}
-	tev_signal_queue_fork_child();
-	tev_signal_home_fork_child(fork_thread);
-	signal_unlock();
-}
-
-static void signal_setup(void)
-{
-	for (int signum = 1; signum <= TEV_SIGNAL_MAX; signum++) {
-		tev_list_init(&numbers[signum].events);
-	}
-	(void)pthread_atfork(fork_prepare, signal_unlock, fork_child);
-}
-
-/* How many deliveries @seen is behind @point. */
-static inline uint64_t point_behind(const struct tev_signal_point *seen,
-				    const struct tev_signal_point *point)
-{
-	uint64_t behind = 0;
-
-	if (seen->counted < point->counted) {
-		behind += point->counted - seen->counted;
-	}
-	if (seen->queued < point->queued) {
-		behind += point->queued - seen->queued;
-	}
-	return behind;
-}
-
-/* Moves @seen on to @point, never back. */
-static inline void point_reach(struct tev_signal_point *seen,
-			       const struct tev_signal_point *point)
-{
-	if (seen->counted < point->counted) {
-		seen->counted = point->counted;
-	}
-	if (seen->queued < point->queued) {
-		seen->queued = point->queued;
-	}
-}
-
-static inline bool event_wants_info(const struct tevent_signal *se)
-{
-	return (se->sa_flags & SA_SIGINFO) != 0;
-}
-
-/* Gives up what every SA_SIGINFO event has seen. */
-static void number_release_locked(int signum)
-{
-	struct signal_number *number = &numbers[signum];
-	uint64_t all = number->taken.queued;
-	struct tev_list *node = NULL;
-
-	tev_list_for_each(node, &number->events) {
-		struct tevent_signal *se = event_of(node);
-
-		if (se->ev != NULL && event_wants_info(se) &&
-		    se->seen.queued < all) {
-			all = se->seen.queued;
-		}
-	}
-	tev_signal_queue_release(signum, all);
-	tev_signal_home_room(signum);
-}
-
-/* Makes @ev the calling thread's. */
-static void context_adopt_locked(struct tevent_context *ev)
-{
-	struct tev_signal_home *home = ev->signal_home;
-
-	while (home->busy > 0 && !tev_signal_home_of(home, gettid())) {
-		(void)pthread_cond_wait(&signal_idle, &signal_mutex);
-	}
-	tev_signal_home_adopt(home);
-}
-
-static bool context_wants_info_locked(const struct tevent_context *ev,
-				      int signum)
-{
-	struct tev_list *node = NULL;
-
-	tev_list_for_each(node, &ev->signals) {
-		const struct tevent_signal *se = tev_list_entry(
-			node, struct tevent_signal, in_context);
-
-		if (se->signum == signum && event_wants_info(se)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Takes @se from its context, for good; a busy one stays in its number's
- * list. Its context is the calling thread's. */
-static void event_detach_locked(struct tevent_signal *se)
-{
-	struct signal_number *number = &numbers[se->signum];
-	struct tevent_context *ev = se->ev;
-
-	se->ev = NULL;
-	tev_list_remove(&se->in_context);
-	if (se->busy == 0) {
-		tev_list_remove(&se->in_number);
-	}
-	if (event_wants_info(se)) {
-		tev_signal_queue_unwant(se->signum);
-		if (!context_wants_info_locked(ev, se->signum)) {
-			tev_signal_home_unwant(se->home, se->signum);
-		}
-		number_release_locked(se->signum);
-	}
-	number->attached--;
-	if (number->attached == 0) {
-		/* Nothing waits in the kernel for us any more: it would meet
-		 * the old disposition. */
-		(void)sigaction(se->signum, &number->before, NULL);
-	}
-	if (!tev_signal_wanted(ev)) {
-		tev_signal_home_close(se->home);
-		ev->signal_home = NULL;
-	}
-}
-
-/* Thread: any, @ev is new. */
-void tev_signal_context_init(struct tevent_context *ev)
-{
-	tev_list_init(&ev->signals);
-	ev->signal_home = NULL;
-}
-
-/* The context goes or starts anew: its events stay allocated, detached, and
- * dispositions are restored (B512, B513).
- *
- * Thread: owner.  Lock: none.
- */
-void tev_signal_context_fini(struct tevent_context *ev)
-{
-	struct tev_list *first = NULL;
-
-	if (!tev_signal_wanted(ev)) {
-		return;
-	}
-	signal_lock();
-	context_adopt_locked(ev);
-	while ((first = tev_list_first(&ev->signals)) != NULL) {
-		event_detach_locked(tev_list_entry(first, struct tevent_signal,
-						   in_context));
-	}
-	signal_unlock();
-}
-
-/* In a forked child the context has got another mailbox, or none.
- *
- * Thread: owner.  Lock: none.
- */
-void tev_signal_after_fork(struct tevent_context *ev)
-{
-	if (!tev_signal_wanted(ev)) {
-		return;
-	}
-	signal_lock();
-	context_adopt_locked(ev);
-	tev_signal_home_rebell(ev->signal_home, ev->mailbox);
-	signal_unlock();
-}
-
 /* The first event from @node on that thread @self has to call, pinned. */
 static struct tevent_signal *event_pin_locked(
-	struct signal_number *number, struct tev_list *node, pid_t self,
+	struct tev_signal_number *number, struct tev_list *node, pid_t self,
 	const struct tev_signal_point *limit)
 {
 	for (; node != &number->events; node = node->next) {
-		struct tevent_signal *se = event_of(node);
+		struct tevent_signal *se = tev_signal_of(node);
 
 		if (se->ev != NULL && !se->spent &&
 		    tev_signal_home_of(se->home, self) &&
-		    point_behind(&se->seen, limit) > 0) {
+		    tev_signal_behind(&se->seen, limit) > 0) {
 			se->busy++;
 			se->home->busy++;
 			return se;
@@ -324,15 +79,15 @@ static void event_unpin_locked(struct tevent_signal *se)
 	if (se->busy == 0 && se->ev == NULL) {
 		tev_list_remove(&se->in_number);
 		if (se->freed) {
-			signal_unlock();
+			tev_signal_unlock();
 			talloc_set_destructor(se, NULL);
 			talloc_free(se);
-			signal_lock();
+			tev_signal_lock();
 		}
 	}
 	home->busy--;
 	if (home->busy == 0) {
-		(void)pthread_cond_broadcast(&signal_idle);
+		tev_signal_idle_locked();
 	}
 }
 
@@ -344,9 +99,9 @@ static int event_advance_locked(struct tevent_signal *se,
 {
 	uint64_t count = 1;
 
-	if (!event_wants_info(se)) {
-		count = point_behind(&se->seen, limit);
-		point_reach(&se->seen, limit);
+	if (!tev_signal_wants_info(se)) {
+		count = tev_signal_behind(&se->seen, limit);
+		tev_signal_reach(&se->seen, limit);
 	} else if (se->seen.counted < limit->counted) {
 		/* From before it was added, or refused by the kernel. */
 		tev_signal_queue_blank(se->signum, info);
@@ -358,6 +113,47 @@ static int event_advance_locked(struct tevent_signal *se,
 	return count < INT_MAX ? (int)count : INT_MAX;
 }
 
+/* Calls the handler of @se, which is busy, in the name of @user_ev. */
+static void event_call(struct tevent_signal *se, struct tevent_context *user_ev,
+		       int signum, int count, void *info)
+{
+	struct tevent_context *ev = tev_context_main(user_ev);
+	struct tev_wrapper *wrapper = NULL;
+
+	if (tev_likely(user_ev == ev)) {
+		tev_signal_trace(ev, se, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
+		se->handler(ev, se, signum, count, info, se->private_data);
+		return;
+	}
+	wrapper = tev_glue_enter(user_ev);
+	wrapper->ops->before_signal_handler(user_ev, wrapper->state, ev, se,
+					    signum, count, info,
+					    se->handler_name, se->location);
+	tev_signal_trace(ev, se, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
+	se->handler(user_ev, se, signum, count, info, se->private_data);
+	wrapper->ops->after_signal_handler(
+		user_ev, wrapper->state, wrapper->main, se, signum, count, info,
+		se->handler_name, se->location);
+	tev_glue_leave(user_ev);
+}
+
+/* An SA_RESETHAND event was called: it goes, when it is let go of. */
+static void event_spent_locked(struct tevent_signal *se)
+{
+	struct tevent_context *ev = NULL;
+
+	if (se->ev != NULL) {
+		ev = tev_context_main(se->ev);
+		tev_signal_detach_locked(se);
+	}
+	se->freed = true;
+	if (ev != NULL && ev->trace.watch != 0) {
+		tev_signal_unlock();
+		tev_signal_trace(ev, se, TEVENT_EVENT_TRACE_DETACH);
+		tev_signal_lock();
+	}
+}
+
 /* Calls the handler of a pinned event for all up to @limit.
  * Return: true if it was called. */
 static bool event_run_locked(struct tevent_signal *se,
@@ -366,24 +162,20 @@ static bool event_run_locked(struct tevent_signal *se,
 	bool ran = false;
 
 	while (se->ev != NULL && !se->spent &&
-	       point_behind(&se->seen, limit) > 0) {
-		struct tevent_context *ev = se->ev;
+	       tev_signal_behind(&se->seen, limit) > 0) {
+		struct tevent_context *user_ev = se->ev;
 		siginfo_t info;
 		int count = event_advance_locked(se, limit, &info);
 
 		se->spent = (se->sa_flags & SA_RESETHAND) != 0;
-		signal_unlock();
-		se->handler(ev, se, se->signum, count,
-			    event_wants_info(se) ? &info : NULL,
-			    se->private_data);
-		signal_lock();
+		tev_signal_unlock();
+		event_call(se, user_ev, se->signum, count,
+			   tev_signal_wants_info(se) ? &info : NULL);
+		tev_signal_lock();
 		ran = true;
 	}
 	if (se->spent) {
-		if (se->ev != NULL) {
-			event_detach_locked(se);
-		}
-		se->freed = true;
+		event_spent_locked(se);
 	}
 	return ran;
 }
@@ -392,20 +184,20 @@ static bool event_run_locked(struct tevent_signal *se,
  * Return: true if any was called. */
 static bool number_run_locked(int signum, pid_t self)
 {
-	struct signal_number *number = &numbers[signum];
+	struct tev_signal_number *number = tev_signal_number(signum);
 	struct tev_signal_point limit = tev_signal_queue_point(signum);
 	struct tevent_signal *se = NULL;
 	struct tevent_signal *next = NULL;
 	bool ran = false;
 
 	if (number->attached == 0 &&
-	    point_behind(&number->taken, &limit) == 0) {
+	    tev_signal_behind(&number->taken, &limit) == 0) {
 		return false;
 	}
 	se = event_pin_locked(number, number->events.next, self, &limit);
 	if (se != NULL || number->attached == 0) {
 		/* Before any handler: an event that it adds starts behind. */
-		point_reach(&number->taken, &limit);
+		tev_signal_reach(&number->taken, &limit);
 	}
 	while (se != NULL) {
 		ran = event_run_locked(se, &limit) || ran;
@@ -414,7 +206,7 @@ static bool number_run_locked(int signum, pid_t self)
 		event_unpin_locked(se);
 		se = next;
 	}
-	number_release_locked(signum);
+	tev_signal_release_locked(signum);
 	return ran;
 }
 
@@ -433,15 +225,31 @@ bool tev_signal_run(struct tevent_context *ev)
 		return false;
 	}
 	self = gettid();
-	signal_lock();
-	context_adopt_locked(ev);
+	tev_signal_lock();
+	tev_signal_adopt_locked(ev);
 	if (tev_signal_home_take(ev->signal_home)) {
 		for (int signum = 1; signum <= TEV_SIGNAL_MAX; signum++) {
 			ran = number_run_locked(signum, self) || ran;
 		}
 	}
-	signal_unlock();
+	tev_signal_unlock();
 	return ran;
+}
+
+void tevent_cleanup_pending_signal_handlers(struct tevent_signal *se)
+{
+	struct tevent_context *ev = NULL;
+
+	tev_signal_lock();
+	if (se->ev != NULL) {
+		ev = tev_context_main(se->ev);
+		tev_signal_adopt_locked(ev);
+		tev_signal_detach_locked(se);
+	}
+	tev_signal_unlock();
+	if (ev != NULL) {
+		tev_signal_trace(ev, se, TEVENT_EVENT_TRACE_DETACH);
+	}
 }
 
 static int signal_destructor(struct tevent_signal *se)
@@ -449,15 +257,14 @@ static int signal_destructor(struct tevent_signal *se)
 	bool again = false;
 	bool busy = false;
 
-	signal_lock();
-	again = se->freed;
-	if (!again && se->ev != NULL) {
-		context_adopt_locked(se->ev);
-		event_detach_locked(se);
+	if (!se->freed) {
+		tevent_cleanup_pending_signal_handlers(se);
 	}
+	tev_signal_lock();
+	again = se->freed;
 	busy = se->busy > 0;
 	se->freed = true;
-	signal_unlock();
+	tev_signal_unlock();
 
 	if (again) {
 		tev_check_double_free(se, "tevent_signal freed twice in its "
@@ -466,71 +273,7 @@ static int signal_destructor(struct tevent_signal *se)
 	return busy ? -1 : 0;
 }
 
-static int disposition_install_locked(const struct tevent_signal *se)
-{
-	struct sigaction action = {
-		.sa_sigaction = tev_signal_home_deliver,
-		.sa_flags = se->sa_flags | SA_SIGINFO,
-	};
-
-	/* All: nothing may interrupt it and jump away. */
-	(void)sigfillset(&action.sa_mask);
-	if (sigaction(se->signum, &action, &numbers[se->signum].before) != 0) {
-		return errno;
-	}
-	return 0;
-}
-
-/* Puts @se, which is filled, in its place. Return: 0 or an errno value. */
-static int event_attach_locked(struct tevent_signal *se)
-{
-	struct signal_number *number = &numbers[se->signum];
-	struct tevent_context *ev = se->ev;
-	struct tev_signal_point now;
-	int error = 0;
-
-	if (ev->signal_home != NULL) {
-		context_adopt_locked(ev);
-	} else {
-		ev->signal_home = tev_signal_home_open(ev->mailbox);
-		if (ev->signal_home == NULL) {
-			return ENOMEM;
-		}
-	}
-	se->home = ev->signal_home;
-	se->seen = number->taken;
-	/* The history is kept from the first delivery on, so before. */
-	if (event_wants_info(se)) {
-		error = tev_signal_queue_want(se->signum);
-	}
-	if (error == 0 && number->attached == 0) {
-		error = disposition_install_locked(se);
-		if (error != 0 && event_wants_info(se)) {
-			tev_signal_queue_unwant(se->signum);
-		}
-	}
-	if (error != 0) {
-		if (!tev_signal_wanted(ev)) {
-			tev_signal_home_close(ev->signal_home);
-			ev->signal_home = NULL;
-		}
-		return error;
-	}
-	if (event_wants_info(se)) {
-		tev_signal_home_want(se->home, se->signum);
-	}
-	tev_list_prepend(&ev->signals, &se->in_context);
-	tev_list_prepend(&number->events, &se->in_number);
-	number->attached++;
-
-	now = tev_signal_queue_point(se->signum);
-	if (point_behind(&se->seen, &now) > 0) {
-		tev_signal_home_raise_all();
-	}
-	return 0;
-}
-
-struct tevent_signal *_tevent_add_signal(
+struct tevent_signal *tevent_common_add_signal(
 	struct tevent_context *ev, TALLOC_CTX *mem_ctx, int signum,
 	int sa_flags, tevent_signal_handler_t handler, void *private_data,
 	const char *handler_name, const char *location)
@@ -542,7 +285,7 @@ struct tevent_signal *_tevent_add_signal(
 		errno = EINVAL;
 		return NULL;
 	}
-	(void)pthread_once(&signal_once, signal_setup);
+	tev_signal_setup();
 	se = talloc_zero(mem_ctx != NULL ? mem_ctx : ev, struct tevent_signal);
 	if (se == NULL) {
 		errno = ENOMEM;
@@ -560,9 +303,9 @@ struct tevent_signal *_tevent_add_signal(
 
 	error = tev_mailbox_open(ev);
 	if (error == 0) {
-		signal_lock();
-		error = event_attach_locked(se);
-		signal_unlock();
+		tev_signal_lock();
+		error = tev_signal_attach_locked(se);
+		tev_signal_unlock();
 	}
 	if (error != 0) {
 		talloc_free(se);
@@ -570,7 +313,78 @@ struct tevent_signal *_tevent_add_signal(
 		return NULL;
 	}
 	talloc_set_destructor(se, signal_destructor);
+	tev_signal_trace(ev, se, TEVENT_EVENT_TRACE_ATTACH);
 	return se;
+}
+
+struct tevent_signal *_tevent_add_signal(
+	struct tevent_context *ev, TALLOC_CTX *mem_ctx, int signum,
+	int sa_flags, tevent_signal_handler_t handler, void *private_data,
+	const char *handler_name, const char *location)
+{
+	if (tev_unlikely(ev->ops != NULL)) {
+		return ev->ops->add_signal(ev, mem_ctx, signum, sa_flags,
+					   handler, private_data, handler_name,
+					   location);
+	}
+	return tevent_common_add_signal(ev, mem_ctx, signum, sa_flags, handler,
+					private_data, handler_name, location);
+}
+
+/* Makes @se, just added to the main context, the wrapper's.
+ *
+ * Thread: owner.  Lock: none.
+ */
+void tev_signal_rewrap(struct tevent_signal *se, struct tevent_context *wrap)
+{
+	tev_signal_lock();
+	se->ev = wrap;
+	tev_signal_unlock();
+}
+
+void tevent_signal_set_tag(struct tevent_signal *se, uint64_t tag)
+{
+	if (se != NULL) {
+		se->tag = tag;
+	}
+}
+
+uint64_t tevent_signal_get_tag(const struct tevent_signal *se)
+{
+	return se != NULL ? se->tag : 0;
+}
+
+int tevent_common_check_signal(struct tevent_context *ev)
+{
+	return tev_signal_wanted(ev) && tev_signal_run(ev) ? 1 : 0;
+}
+
+int tevent_common_invoke_signal_handler(struct tevent_signal *se, int signum,
+					int count, void *siginfo, bool *removed)
+{
+	struct tevent_context *user_ev = NULL;
+	bool gone = false;
+
+	tev_signal_lock();
+	user_ev = se->ev;
+	if (user_ev != NULL && !se->spent) {
+		se->busy++;
+		se->home->busy++;
+		se->spent = (se->sa_flags & SA_RESETHAND) != 0;
+		tev_signal_unlock();
+		event_call(se, user_ev, signum, count, siginfo);
+		tev_signal_lock();
+		if (se->spent) {
+			event_spent_locked(se);
+		}
+		gone = se->freed && se->busy == 1;
+		event_unpin_locked(se);
+	}
+	tev_signal_unlock();
+	if (removed != NULL) {
+		*removed = gone;
+	}
+	return 0;
 }
 
 size_t tevent_num_signals(void)

@@ -66,6 +66,7 @@
 #include "engine/signal_queue.h"
 
 #define HOME_PAUSE_NS 20000
+#define BOUNCES_MAX   64
 
 static _Atomic(struct tev_signal_home *) homes; /* A: [SH3] */
 
@@ -183,6 +184,13 @@ static bool delivery_send_on(int signum, siginfo_t *info, ucontext_t *context)
 	bool ok = false;
 
 	if (home != NULL) {
+		/* Under a checker that does not obey the mask it would come
+		 * back at once, for ever. Relaxed: this thread's own. */
+		if (atomic_fetch_add_explicit(&home->bounced, 1,
+					      memory_order_relaxed) >=
+		    BOUNCES_MAX) {
+			return false;
+		}
 		ok = delivery_send(self, signum, info);
 		if (ok) {
 			home_hold(home, signum, context);
@@ -317,6 +325,9 @@ struct tev_signal_home *tev_signal_home_open(struct tev_mailbox *mailbox)
 	atomic_store_explicit(&home->waiting, 0, memory_order_relaxed);
 	atomic_store_explicit(&home->held, 0, memory_order_relaxed);
 	tev_signal_home_adopt(home);
+	/* Relaxed: our own pass will look. What came before may wait in other
+	 * contexts of this thread, which we serve from now on (B510). */
+	atomic_store_explicit(&home->raised, true, memory_order_relaxed);
 	tev_signal_home_rebell(home, mailbox);
 	return home;
 }
@@ -369,6 +380,7 @@ static void home_resume(struct tev_signal_home *home, int signum)
 
 	(void)atomic_fetch_and_explicit(&home->waiting, ~bit,
 					memory_order_relaxed);
+	atomic_store_explicit(&home->bounced, 0, memory_order_relaxed);
 	(void)sigemptyset(&one);
 	(void)sigaddset(&one, signum);
 	(void)pthread_sigmask(SIG_UNBLOCK, &one, &before);

@@ -20,10 +20,12 @@ struct tev_signal_home {
 	_Atomic pid_t tid;        /* A: whose handlers these are; 0: nobody's */
 	_Atomic uint64_t wants;   /* A: numbers with an SA_SIGINFO event */
 	_Atomic uint64_t waiting; /* A: they wait in the kernel */
-	_Atomic uint64_t held;    /* A: numbers that we have blocked */
-	pthread_t thread;         /* O: of tid, for a cheap look */
-	unsigned busy;            /* L(signal): its handlers under way */
-	bool used;                /* L(signal): some context has it */
+	/* S, O: sent back to this thread since it last had room */
+	_Atomic unsigned bounced;
+	_Atomic uint64_t held; /* A: numbers that we have blocked */
+	pthread_t thread;      /* O: of tid, for a cheap look */
+	unsigned busy;         /* L(signal): its handlers under way */
+	bool used;             /* L(signal): some context has it */
 };
 
 /* Whether its handlers are those of thread @tid. Lock: signal. */

@@ -18,12 +18,14 @@
 #include <stdlib.h>
 
 #include "engine/context.h"
+#include "engine/glue.h"
 #include "engine/immediate.h"
 #include "engine/mailbox.h"
 
 struct tevent_threaded_context {
 	struct tev_mailbox *mailbox; /* I: a reference of its own */
 	struct tevent_context *ev;   /* I: a name, not looked at here */
+	uint32_t via;                /* I: the wrapper's face, or 0 */
 };
 
 static int threaded_destructor(struct tevent_threaded_context *tctx)
@@ -36,7 +38,8 @@ struct tevent_threaded_context *tevent_threaded_context_create(
 	TALLOC_CTX *mem_ctx, struct tevent_context *ev)
 {
 	struct tevent_threaded_context *tctx = NULL;
-	int error = tev_mailbox_open(ev);
+	struct tevent_context *main_ev = tev_context_main(ev);
+	int error = main_ev != NULL ? tev_mailbox_open(main_ev) : EINVAL;
 
 	if (error != 0) {
 		errno = error;
@@ -46,8 +49,9 @@ struct tevent_threaded_context *tevent_threaded_context_create(
 	if (tctx == NULL) {
 		return NULL;
 	}
-	tctx->mailbox = tev_mailbox_ref(ev->mailbox);
-	tctx->ev = ev;
+	tctx->mailbox = tev_mailbox_ref(main_ev->mailbox);
+	tctx->ev = main_ev;
+	tctx->via = tev_context_is_wrapper(ev) ? ev->wrapper->face.id : 0;
 	talloc_set_destructor(tctx, threaded_destructor);
 	return tctx;
 }
@@ -59,13 +63,17 @@ void _tevent_threaded_schedule_immediate(struct tevent_threaded_context *tctx,
 					 const char *handler_name,
 					 const char *location)
 {
-	if (im->ev != NULL || im->busy > 0 || im->destroyed ||
-	    handler == NULL) {
+	uint64_t tag = im->tag;
+
+	if (im->ev != NULL || im->running || im->destroyed || handler == NULL) {
 		abort(); /* B1102 */
 	}
+	im->tag = 0;
 	im->handler = handler;
 	im->private_data = private_data;
 	im->handler_name = handler_name;
 	im->location = location;
-	(void)tev_immediate_post(im, tctx->ev, tctx->mailbox);
+	if (!tev_immediate_post(im, tctx->ev, tctx->via, tctx->mailbox)) {
+		im->tag = tag; /* the context has gone: nothing happened */
+	}
 }

@@ -19,13 +19,28 @@
  * its handler (undefined in stock, B411) it needs no memory: `timers_firing`
  * keeps one place in the heap for each handler under way.
  *
+ * Traced (B1202): ATTACH when armed; DETACH when disarmed, and after the
+ * handler, or when the handler frees or moves it. To a trace callback the end
+ * time of a request is a struct tevent_timer of which only the tag may be
+ * asked. `mark` tells that a DETACH is due.
+ *
  * Threads: the owner's only; adding does not wake a waiting loop (B412).
  */
+#define TEVENT_DEPRECATED 1
+#define _DEPRECATED_
+
 #include "engine/timer.h"
 
+#include <errno.h>
+
+#include "engine/author.h"
 #include "engine/clock.h"
 #include "engine/context.h"
+#include "engine/glue.h"
 #include "engine/report.h"
+#include "engine/trace.h"
+
+#define TIMER_TRACES (TEV_TRACE_TIMER | TEV_TRACE_DEBUG)
 
 #define TIMER_SEQ_MOVED_TO_ZERO (UINT64_C(1) << 63)
 
@@ -48,12 +63,58 @@ static inline struct tev_heap_key timer_key(struct tevent_context *ev,
 	return key;
 }
 
+static void event_fire(struct tevent_context *ev, struct tev_timer *timer,
+		       struct timeval now);
+
+static inline bool timer_is_event(const struct tev_timer *timer)
+{
+	return timer->fn == event_fire;
+}
+
+static inline struct tevent_timer *event_of(struct tev_timer *timer)
+{
+	return tev_container_of(timer, struct tevent_timer, timer);
+}
+
+static const char *timer_name(struct tev_timer *timer)
+{
+	return timer_is_event(timer) ? event_of(timer)->handler_name
+				     : "tevent_req_timedout";
+}
+
+static void timer_trace(struct tevent_context *ev, struct tev_timer *timer,
+			enum tevent_event_trace_point point)
+{
+	if (!tev_traced(ev, TIMER_TRACES)) {
+		return;
+	}
+	tev_trace_say(ev, "timer", timer, timer_name(timer), point);
+	tevent_trace_timer_callback(ev, event_of(timer), point);
+}
+
 /* Thread: its maker. */
 void tev_timer_init(struct tev_timer *timer, tev_timer_fn fn)
 {
 	tev_heap_node_init(&timer->node);
 	timer->ev = NULL;
 	timer->fn = fn;
+	timer->tag = 0;
+}
+
+static inline void timer_attached(struct tevent_context *ev,
+				  struct tev_timer *timer)
+{
+	timer->node.mark = true;
+	timer_trace(ev, timer, TEVENT_EVENT_TRACE_ATTACH);
+}
+
+static inline void timer_detached(struct tevent_context *ev,
+				  struct tev_timer *timer)
+{
+	if (timer->node.mark != 0) {
+		timer->node.mark = false;
+		timer_trace(ev, timer, TEVENT_EVENT_TRACE_DETACH);
+	}
 }
 
 /* Arms @timer, which is not pending.
@@ -61,23 +122,35 @@ void tev_timer_init(struct tev_timer *timer, tev_timer_fn fn)
  * Thread: owner of @ev.  Lock: none.
  * Return: false when out of memory, or the context has ended.
  */
-bool tev_timer_start(struct tev_timer *timer, struct tevent_context *ev,
+bool tev_timer_start(struct tev_timer *timer, struct tevent_context *user_ev,
 		     struct timeval when)
 {
-	if (ev->closed ||
+	struct tevent_context *ev = tev_context_main(user_ev);
+
+	if (tev_unlikely(ev == NULL || ev->closed) ||
 	    !tev_heap_reserve(&ev->timers, ev->timers_firing + 1)) {
 		return false;
 	}
-	timer->ev = ev;
+	timer->ev = user_ev;
 	tev_heap_insert(&ev->timers, &timer->node, timer_key(ev, when));
+	timer_attached(ev, timer);
 	return true;
 }
 
 /* Disarms and detaches; harmless when it is not pending. */
 void tev_timer_stop(struct tev_timer *timer)
 {
+	struct tevent_context *ev = NULL;
+
+	if (timer->ev == NULL) {
+		return;
+	}
+	ev = tev_context_main(timer->ev);
 	if (tev_timer_pending(timer)) {
-		tev_heap_remove(&timer->ev->timers, &timer->node);
+		tev_heap_remove(&ev->timers, &timer->node);
+	}
+	if (ev != NULL) {
+		timer_detached(ev, timer);
 	}
 	timer->ev = NULL;
 }
@@ -95,6 +168,69 @@ static inline struct tev_timer *timer_first(struct tevent_context *ev)
 	struct tev_heap_node *node = tev_heap_first(&ev->timers);
 
 	return tev_container_of(node, struct tev_timer, node);
+}
+
+/* Calls @timer between the hooks of the wrapper it was made with. */
+static void timer_call_wrapped(struct tevent_context *ev,
+			       struct tev_timer *timer, struct timeval now)
+{
+	struct tevent_context *wrap = timer->ev;
+	struct tev_wrapper *wrapper = tev_glue_enter(wrap);
+	const struct tevent_wrapper_ops *ops = wrapper->ops;
+	struct timeval when = { timer->node.key.sec, timer->node.key.usec };
+	struct tev_timer copy = *timer;
+	/* One that is embedded may be gone when the second hook is called. */
+	bool is_event = timer_is_event(timer);
+	struct tevent_timer *shown = event_of(is_event ? timer : &copy);
+	const char *name = timer_name(timer);
+	const char *location = is_event ? shown->location : __location__;
+
+	ops->before_timer_handler(wrap, wrapper->state, ev, shown, when, now,
+				  name, location);
+	timer_trace(ev, timer, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
+	timer->fn(wrap, timer, now);
+	ops->after_timer_handler(wrap, wrapper->state, wrapper->main, shown,
+				 when, now, name, location);
+	tev_glue_leave(wrap);
+}
+
+static inline void timer_call(struct tevent_context *ev,
+			      struct tev_timer *timer, struct timeval now)
+{
+	if (tev_unlikely(timer->ev != ev)) {
+		timer_call_wrapped(ev, timer, now);
+		return;
+	}
+	timer_trace(ev, timer, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
+	timer->fn(ev, timer, now);
+}
+
+/* Calls @timer, which is out of the heap, and frees it if it is an event that
+ * its handler has not armed again. What is embedded may be gone after.
+ * Return: whether it is gone. */
+static bool timer_invoke(struct tevent_context *ev, struct tev_timer *timer,
+			 struct timeval now)
+{
+	struct tevent_timer *te = event_of(timer);
+
+	if (!timer_is_event(timer)) {
+		timer_call(ev, timer, now);
+		return false;
+	}
+	te->busy++;
+	te->rearmed = false;
+	ev->timers_firing++;
+	timer_call(ev, timer, now);
+	ev->timers_firing--;
+	te->busy--;
+
+	if (te->busy > 0 || (te->rearmed && !te->destroyed)) {
+		return false; /* an outer handler's turn, or the program's */
+	}
+	timer_detached(ev, timer);
+	talloc_set_destructor(te, NULL);
+	TALLOC_FREE(te);
+	return true;
 }
 
 /* Fires the first timer if it is due.
@@ -122,18 +258,63 @@ bool tev_timer_run(struct tevent_context *ev, int *ret_wait_ms)
 		tev_heap_gather_due(&ev->timers, &now);
 	}
 	tev_heap_pop(&ev->timers, &timer->node);
-	timer->fn(ev, timer, now);
+	(void)timer_invoke(ev, timer, now);
 	return true;
 }
 
-/* The context goes: its timers never fire. */
+/* The context goes: its timers never fire. Who listens hears it in their
+ * order (B208).
+ *
+ * Thread: owner.  Lock: none.
+ */
 void tev_timer_context_fini(struct tevent_context *ev)
 {
-	struct tev_heap_node *node = NULL;
+	while (!tev_heap_empty(&ev->timers)) {
+		struct tev_heap_node *node = tev_traced(ev, TIMER_TRACES)
+						     ? tev_heap_first(
+							       &ev->timers)
+						     : tev_heap_any(
+							       &ev->timers);
 
-	while ((node = tev_heap_any(&ev->timers)) != NULL) {
 		tev_timer_stop(tev_container_of(node, struct tev_timer, node));
 	}
+}
+
+/* The wrapper @wrap of @ev goes: its timers never fire. Nobody is told, as in
+ * stock.
+ *
+ * Thread: owner.  Lock: none.
+ */
+void tev_timer_wrapper_fini(struct tevent_context *ev,
+			    const struct tevent_context *wrap)
+{
+	bool again = true;
+
+	while (again) {
+		/* Removing may move others to places already seen. */
+		again = false;
+		for (uint32_t i = 0; i < tev_heap_places(&ev->timers); i++) {
+			struct tev_heap_node *node = tev_heap_place(&ev->timers,
+								    i);
+			struct tev_timer *timer = tev_container_of(
+				node, struct tev_timer, node);
+
+			if (node != NULL && timer->ev == wrap) {
+				timer->node.mark = false;
+				tev_timer_stop(timer);
+				again = true;
+			}
+		}
+	}
+}
+
+/* Makes @te, just added to the main context, the wrapper's.
+ *
+ * Thread: owner.  Lock: none.
+ */
+void tev_timer_rewrap(struct tevent_timer *te, struct tevent_context *wrap)
+{
+	te->timer.ev = wrap;
 }
 
 static int event_destructor(struct tevent_timer *te)
@@ -154,24 +335,12 @@ static int event_destructor(struct tevent_timer *te)
 static void event_fire(struct tevent_context *ev, struct tev_timer *timer,
 		       struct timeval now)
 {
-	struct tevent_timer *te = tev_container_of(timer, struct tevent_timer,
-						   timer);
+	struct tevent_timer *te = event_of(timer);
 
-	te->busy++;
-	te->rearmed = false;
-	ev->timers_firing++;
 	te->handler(ev, te, now, te->private_data);
-	ev->timers_firing--;
-	te->busy--;
-
-	if (te->busy > 0 || (te->rearmed && !te->destroyed)) {
-		return; /* an outer handler's turn, or the program's again */
-	}
-	talloc_set_destructor(te, NULL);
-	TALLOC_FREE(te);
 }
 
-struct tevent_timer *_tevent_add_timer(
+struct tevent_timer *tevent_common_add_timer_v2(
 	struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	struct timeval next_event, tevent_timer_handler_t handler,
 	void *private_data, const char *handler_name, const char *location)
@@ -198,23 +367,128 @@ struct tevent_timer *_tevent_add_timer(
 	return te;
 }
 
+static struct tev_heap_key moved_key(struct tevent_context *ev,
+				     struct timeval when)
+{
+	struct tev_heap_key key = timer_key(ev, when);
+
+	if (tevent_timeval_is_zero(&when)) {
+		key.seq |= TIMER_SEQ_MOVED_TO_ZERO;
+	}
+	return key;
+}
+
+struct tevent_timer *tevent_common_add_timer(
+	struct tevent_context *ev, TALLOC_CTX *mem_ctx,
+	struct timeval next_event, tevent_timer_handler_t handler,
+	void *private_data, const char *handler_name, const char *location)
+{
+	struct tevent_timer *te = tevent_common_add_timer_v2(
+		ev, mem_ctx, next_event, handler, private_data, handler_name,
+		location);
+
+	if (te != NULL && tevent_timeval_is_zero(&next_event)) {
+		tev_heap_move(&ev->timers, &te->timer.node,
+			      moved_key(ev, next_event));
+	}
+	return te;
+}
+
+struct tevent_timer *_tevent_add_timer(
+	struct tevent_context *ev, TALLOC_CTX *mem_ctx,
+	struct timeval next_event, tevent_timer_handler_t handler,
+	void *private_data, const char *handler_name, const char *location)
+{
+	if (tev_unlikely(ev->ops != NULL)) {
+		return ev->ops->add_timer(ev, mem_ctx, next_event, handler,
+					  private_data, handler_name, location);
+	}
+	return tevent_common_add_timer_v2(ev, mem_ctx, next_event, handler,
+					  private_data, handler_name, location);
+}
+
 void tevent_update_timer(struct tevent_timer *te, struct timeval next_event)
 {
 	struct tev_timer *timer = &te->timer;
-	struct tevent_context *ev = timer->ev;
+	struct tevent_context *ev = NULL;
 	struct tev_heap_key key;
 
-	if (ev == NULL || ev->closed || te->destroyed) {
+	if (tev_likely((next_event.tv_sec | next_event.tv_usec) != 0) &&
+	    tev_heap_postpone(&timer->node, next_event.tv_sec,
+			      next_event.tv_usec)) {
+		ev = tev_context_main(timer->ev);
+		timer->node.key.seq = ev->timer_seq++;
+		if (tev_traced(ev, TIMER_TRACES)) {
+			timer_detached(ev, timer);
+			timer_attached(ev, timer);
+		}
 		return;
 	}
-	key = timer_key(ev, next_event);
-	if (tevent_timeval_is_zero(&next_event)) {
-		key.seq |= TIMER_SEQ_MOVED_TO_ZERO;
+	if (timer->ev == NULL || te->destroyed) {
+		return;
 	}
+	ev = tev_context_main(timer->ev);
+	if (ev == NULL || ev->closed) {
+		return;
+	}
+	key = moved_key(ev, next_event);
+	timer_detached(ev, timer);
 	if (tev_timer_pending(timer)) {
 		tev_heap_move(&ev->timers, &timer->node, key);
 	} else {
 		te->rearmed = true;
 		tev_heap_insert(&ev->timers, &timer->node, key);
 	}
+	timer_attached(ev, timer);
+}
+
+void tevent_timer_set_tag(struct tevent_timer *te, uint64_t tag)
+{
+	if (te != NULL) {
+		te->timer.tag = tag;
+	}
+}
+
+uint64_t tevent_timer_get_tag(const struct tevent_timer *te)
+{
+	return te != NULL ? te->timer.tag : 0;
+}
+
+struct timeval tevent_common_loop_timer_delay(struct tevent_context *ev)
+{
+	struct timeval delay = { 0, 0 };
+	int ms = 0;
+
+	if (tev_timer_run(ev, &ms)) {
+		return delay;
+	}
+	if (ms < 0) {
+		return tevent_timeval_set(ev->wait_timeout, 0);
+	}
+	delay.tv_sec = ms / 1000;
+	delay.tv_usec = (suseconds_t)(ms % 1000) * 1000;
+	return delay;
+}
+
+int tevent_common_invoke_timer_handler(struct tevent_timer *te,
+				       struct timeval current_time,
+				       bool *removed)
+{
+	struct tev_timer *timer = &te->timer;
+	bool gone = false;
+
+	if (timer->ev != NULL && tev_timer_pending(timer)) {
+		struct tevent_context *ev = tev_context_main(timer->ev);
+
+		/* Room to arm it again: it leaves an empty entry behind. */
+		if (!tev_heap_reserve(&ev->timers, ev->timers_firing + 1)) {
+			return ENOMEM;
+		}
+		tev_heap_remove(&ev->timers, &timer->node);
+		gone = timer_invoke(ev, timer, current_time);
+	}
+	if (removed != NULL) {
+		*removed = gone;
+	}
+	return 0;
 }

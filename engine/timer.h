@@ -11,15 +11,18 @@
 
 struct tev_timer;
 
-/* Called when it is due, out of the heap, and still attached to @ev. */
+/* Called when it is due, out of the heap, and still attached to @ev, which is
+ * the context as the program named it. */
 typedef void (*tev_timer_fn)(struct tevent_context *ev, struct tev_timer *timer,
 			     struct timeval now);
 
 /* What every timer has; embedded in whatever is to be timed. */
 struct tev_timer {
-	struct tev_heap_node node; /* O: in ev->timers */
-	struct tevent_context *ev; /* O: NULL while detached */
+	struct tev_heap_node node; /* O: in the context's timers */
+	struct tevent_context *ev; /* O: as the program named it; NULL while
+				    * detached */
 	tev_timer_fn fn;           /* I: */
+	uint64_t tag;
 };
 
 static inline bool tev_timer_pending(const struct tev_timer *timer)
@@ -33,3 +36,6 @@ bool tev_timer_start(struct tev_timer *timer, struct tevent_context *ev,
 void tev_timer_stop(struct tev_timer *timer);
 bool tev_timer_run(struct tevent_context *ev, int *ret_wait_ms);
 void tev_timer_context_fini(struct tevent_context *ev);
+void tev_timer_wrapper_fini(struct tevent_context *ev,
+			    const struct tevent_context *wrap);
+void tev_timer_rewrap(struct tevent_timer *te, struct tevent_context *wrap);

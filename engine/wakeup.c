@@ -8,7 +8,7 @@
  */
 #include "include/tevent.h"
 
-struct wakeup_state {
+struct tevent_wakeup_state {
 	uint8_t nothing;
 };
 
@@ -17,9 +17,9 @@ struct tevent_req *tevent_wakeup_send(TALLOC_CTX *mem_ctx,
 				      struct timeval wakeup_time)
 {
 	struct tevent_req *req = NULL;
-	struct wakeup_state *state = NULL;
+	struct tevent_wakeup_state *state = NULL;
 
-	req = tevent_req_create(mem_ctx, &state, struct wakeup_state);
+	req = tevent_req_create(mem_ctx, &state, struct tevent_wakeup_state);
 	if (req == NULL) {
 		return NULL;
 	}

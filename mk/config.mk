@@ -55,8 +55,10 @@ BASE_LDFLAGS := -pthread $(VARIANT_FLAGS)
 
 # The libraries: nothing is exported but what is marked; calls among their own
 # functions and thread-local variables cost no look-up at run time. Calls of
-# other libraries stay open to interposition.
+# other libraries stay open to interposition. Neighbouring counters are not to be
+# packed into one vector: they were stored one by one and are loaded at once.
 LIB_CFLAGS := -fvisibility=hidden -fno-semantic-interposition -fno-plt \
+	-fno-tree-slp-vectorize \
 	-ftls-model=initial-exec
 LIB_LDFLAGS := -shared -Wl,-Bsymbolic-functions -Wl,-z,now -Wl,-z,relro \
 	-Wl,--as-needed -Wl,-O1

@@ -70,7 +70,8 @@ $(TESTDIR)/shim.so: tests/shim.c $(MAKE_PARTS) $(FLAGS_FILE)
 CHECK_SCRIPTS := $(SCRIPT_TESTS:%=tests/%.t) \
 	$(if $(filter release,$(VARIANT)),$(TREE_TESTS:%=tests/%.t))
 CHECK_ENV = BUILDDIR='$(BUILDDIR)' VARIANT='$(VARIANT)' CC='$(CC)' \
-	PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE)' MAKEFLAGS= MAKELEVEL=
+	PKG_CONFIG='$(PKG_CONFIG)' PYTHON='$(PYTHON)' MAKE='$(MAKE)' \
+	VARIANT_FLAGS='$(VARIANT_FLAGS)' STOCK= MAKEFLAGS= MAKELEVEL=
 
 .PHONY: tests check check-stock
 
@@ -128,7 +129,8 @@ check-stock: ## runs the tests of tevent.h on the system's libtevent (or STOCK=)
 	@echo 'check-stock: no $(STOCK_HEADER): install libtevent-dev'; exit 1
 else
 check-stock: $(STOCK_PROGRAMS)
-	@$(CHECK_ENV) $(SANITIZER_ENV) $(PROVE) $(PROVEFLAGS) $(STOCK_PROGRAMS)
+	@$(CHECK_ENV) STOCK='$(or $(STOCK),/usr)' $(SANITIZER_ENV) \
+		$(PROVE) $(PROVEFLAGS) $(STOCK_PROGRAMS)
 endif
 
 -include $(DEPENDS) $(TEST_COMMON:%.c=$(STOCKDIR)/obj/%.d)

@@ -27,6 +27,7 @@ STRESS_SRC := \
 	tools/stress/mailbox.c \
 	tools/stress/main.c \
 	tools/stress/pairs.c \
+	tools/stress/proxy.c \
 
 WEFT_LIBS := -L$(LIBDIR) -lweft -ltevent $(TALLOC_LIBS)
 WEFT_FILES := $(LIBDIR)/libweft.so.0 $(LIBDIR)/libweft.so \

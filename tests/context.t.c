@@ -5,8 +5,56 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/trail.h"
+
+/* Whoever asks for a variable finds this function before that of libc. */
+static unsigned asked;
+
+char *getenv(const char *name)
+{
+	size_t length = strlen(name);
+
+	asked += strncmp(name, "TALLOC", 6) != 0 ? 1 : 0;
+	for (char **entry = environ; *entry != NULL; entry++) {
+		if (strncmp(*entry, name, length) == 0 &&
+		    (*entry)[length] == '=') {
+			return *entry + length + 1;
+		}
+	}
+	return NULL;
+}
+
+char *secure_getenv(const char *name)
+{
+	return getenv(name);
+}
+
+static void test_environment(struct fixture *fx)
+{
+	static const char *const names[] = { NULL, "epoll", "poll" };
+	struct trail trail = { "" };
+	struct step step = { &trail, "t" };
+
+	asked = 0;
+	(void)getenv("PATH");
+	is_uint(asked, 1, "B603 who reads the environment is counted");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct tevent_context *ev = tevent_context_init_byname(
+			fx->mem, names[i]);
+
+		(void)tevent_set_debug_stderr(ev);
+		(void)tevent_add_timer(ev, ev, tevent_timeval_zero(),
+				       step_timer, &step);
+		(void)tevent_add_signal(ev, ev, SIGUSR1, 0, step_signal, &step);
+		trail_pass(&trail, ev);
+		is_int(tevent_re_initialise(ev), 0, "B603 re-initialise");
+		TALLOC_FREE(ev);
+	}
+	is_str(trail.text, "t | t | t |", "B603 contexts work");
+	is_uint(asked, 1, "B603 and read nothing of it");
+}
 
 static void test_names(struct fixture *fx)
 {
@@ -298,6 +346,8 @@ int main(void)
 	warm_up();
 	fixture_run_flags("B601 names", test_names, FIXTURE_NO_CONTEXT);
 	fixture_run("B602 list", test_backend_list);
+	fixture_run_flags("B603 environment", test_environment,
+			  FIXTURE_NO_CONTEXT);
 	fixture_run("0.3 ownership", test_ownership);
 	fixture_run_flags("B604 default", test_default, FIXTURE_NO_CONTEXT);
 	fixture_each_backend("B207 free with events", test_free_with_events);

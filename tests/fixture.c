@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define WATCHDOG_SECONDS 20
@@ -234,10 +235,15 @@ void fixture_run_backend(const char *backend, const char *name, fixture_fn fn,
 	struct fixture fx = { .mem = NULL };
 	bool tracked = (flags & FIXTURE_THREADS) == 0;
 	static struct fixture_fds before;
+	static char label[32];
 	size_t blocks = 0;
 	size_t left = 0;
 	unsigned results = tap_count();
 
+	if (backend != NULL) {
+		(void)snprintf(label, sizeof(label), "[%s]", backend);
+		tap_label(label);
+	}
 	fixture_watchdog(name, WATCHDOG_SECONDS);
 	warm_up(flags);
 	before.limit = list_fds(before.open);
@@ -265,6 +271,7 @@ void fixture_run_backend(const char *backend, const char *name, fixture_fn fn,
 		check_fds(name, &before, flags);
 	}
 	(void)snprintf(watchdog_name, sizeof(watchdog_name), "after %s", name);
+	tap_label(NULL);
 }
 
 void fixture_run_flags(const char *name, fixture_fn fn, unsigned flags)
@@ -279,20 +286,22 @@ void fixture_run(const char *name, fixture_fn fn)
 
 void fixture_each_backend_flags(const char *name, fixture_fn fn, unsigned flags)
 {
-	static const char *const backends[] = { "standard", "epoll", "poll" };
-	static const char *const labels[] = { "[standard]", "[epoll]",
-					      "[poll]" };
+	static const char *const backends[] = { "standard", "epoll", "poll",
+						"poll_mt" };
 
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-		tap_label(labels[i]);
 		fixture_run_backend(backends[i], name, fn, flags);
 	}
-	tap_label(NULL);
 }
 
 void fixture_each_backend(const char *name, fixture_fn fn)
 {
 	fixture_each_backend_flags(name, fn, 0);
+}
+
+bool fixture_polls(const struct fixture *fx)
+{
+	return strncmp(fx->backend, "poll", 4) == 0;
 }
 
 /* ---- turning the loop ---- */
@@ -324,6 +333,33 @@ void fixture_socketpair(int fds[2])
 	if (socketpair(AF_UNIX, type, 0, fds) != 0) {
 		bail_out("socketpair: %s", strerror(errno));
 	}
+}
+
+/* ---- signals ---- */
+
+static void block_another(int signum, siginfo_t *info, void *context)
+{
+	ucontext_t *to = context;
+
+	(void)signum;
+	(void)info;
+	(void)sigaddset(&to->uc_sigmask, SIGWINCH);
+}
+
+bool fixture_mask_obeyed(void)
+{
+	struct sigaction action = { .sa_sigaction = block_another,
+				    .sa_flags = SA_SIGINFO };
+	struct sigaction before;
+	sigset_t mask;
+	sigset_t after;
+
+	(void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	(void)sigaction(SIGURG, &action, &before);
+	(void)raise(SIGURG);
+	(void)pthread_sigmask(SIG_SETMASK, &mask, &after);
+	(void)sigaction(SIGURG, &before, NULL);
+	return sigismember(&after, SIGWINCH) == 1;
 }
 
 /* ---- waiting ---- */

@@ -79,12 +79,16 @@ enum fixture_flags {
 void fixture_run(const char *name, fixture_fn fn);
 void fixture_run_flags(const char *name, fixture_fn fn, unsigned flags);
 
-/* Runs @fn over "standard", "epoll" and "poll", or over @backend only. */
+/* Runs @fn over "standard", "epoll", "poll" and "poll_mt", or over @backend
+ * only. On poll_mt what is added, changed, freed or scheduled wakes the loop
+ * (B612): a pass may run nothing but that. */
 void fixture_each_backend(const char *name, fixture_fn fn);
 void fixture_each_backend_flags(const char *name, fixture_fn fn,
 				unsigned flags);
 void fixture_run_backend(const char *backend, const char *name, fixture_fn fn,
 			 unsigned flags);
+/* Whether the backend is "poll" or "poll_mt". */
+bool fixture_polls(const struct fixture *fx);
 
 /* Restarts the watchdog, for a main() without test functions or for a longer
  * one: after @seconds (times TEST_SCALE, an environment variable, default 1;
@@ -100,6 +104,10 @@ bool fixture_turn_until(struct tevent_context *ev, const bool *flag);
  * non-blocking; bails out when it cannot. */
 void fixture_pipe(int fds[2]);
 void fixture_socketpair(int fds[2]);
+
+/* Whether a thread returns from a signal handler to the mask that the handler
+ * has asked for: not under valgrind. (ThreadSanitizer does it at times.) */
+bool fixture_mask_obeyed(void);
 
 /* A counter to wait for: the way for a test to wait until another thread has
  * come to a point. Needs no initialisation but zeroes. */

@@ -127,10 +127,5 @@ int main(void)
 				   test_with_threaded, FIXTURE_THREADS);
 	fixture_each_backend_flags("B703 first act, signal", test_with_signal,
 				   FIXTURE_THREADS);
-	tap_label("[poll_mt]");
-	fixture_run_backend("poll_mt", "B705 first act, threaded context",
-			    test_with_threaded, FIXTURE_THREADS);
-	fixture_run_backend("poll_mt", "B703 first act, signal",
-			    test_with_signal, FIXTURE_THREADS);
 	return done();
 }

@@ -222,6 +222,49 @@ static void test_inside(struct fixture *fx)
 	}
 }
 
+static void use_freed(struct tevent_context *ev, struct tevent_immediate *im,
+		      void *private_data)
+{
+	tevent_immediate_handler_t *handler = private_data;
+
+	(void)talloc_free(im);
+	tevent_schedule_immediate(im, ev, *handler, NULL);
+}
+
+static int run_use_freed(void *arg)
+{
+	struct fixture *fx = arg;
+	tevent_immediate_handler_t handler = step_immediate;
+
+	tevent_schedule_immediate(tevent_create_immediate(fx->mem), fx->ev,
+				  use_freed, &handler);
+	(void)tevent_loop_once(fx->ev);
+	return 0;
+}
+
+static int run_cancel_freed(void *arg)
+{
+	struct fixture *fx = arg;
+	tevent_immediate_handler_t handler = NULL;
+
+	tevent_schedule_immediate(tevent_create_immediate(fx->mem), fx->ev,
+				  use_freed, &handler);
+	(void)tevent_loop_once(fx->ev);
+	return 0;
+}
+
+static void test_freed_used(struct fixture *fx)
+{
+	struct fixture_child child;
+
+	ok(fixture_aborts(run_use_freed, fx, &child),
+	   "B205 freed and scheduled in its own handler: abort, %s",
+	   child.text);
+	ok(fixture_aborts(run_cancel_freed, fx, &child),
+	   "B205 freed and cancelled in its own handler: abort, %s",
+	   child.text);
+}
+
 static void test_contexts(struct fixture *fx)
 {
 	struct tevent_context *other = tevent_context_init(fx->mem);
@@ -297,14 +340,15 @@ int main(void)
 {
 	warm_up();
 	fixture_each_backend("B451 order", test_order);
-	fixture_run("B452 again", test_again);
-	fixture_run("B453 cancel", test_cancel);
-	fixture_run("B457 reset", test_reset);
-	fixture_run("B455 freed", test_freed);
-	fixture_run("B455 free sibling", test_free_sibling);
+	fixture_each_backend("B452 again", test_again);
+	fixture_each_backend("B453 cancel", test_cancel);
+	fixture_each_backend("B457 reset", test_reset);
+	fixture_each_backend("B455 freed", test_freed);
+	fixture_each_backend("B455 free sibling", test_free_sibling);
 	fixture_each_backend("B454 inside", test_inside);
-	fixture_run("B456 contexts", test_contexts);
-	fixture_run("B458 unused", test_unused);
+	fixture_each_backend("B205 freed, used", test_freed_used);
+	fixture_each_backend("B456 contexts", test_contexts);
+	fixture_each_backend("B458 unused", test_unused);
 	fixture_run("B451 many", test_many);
 	return done();
 }

@@ -189,6 +189,14 @@ static bool until_asked(void *private_data)
 	return until->asked++ >= until->limit;
 }
 
+static void until_traced(enum tevent_trace_point point, void *private_data)
+{
+	struct until *until = private_data;
+	char word[2] = { (char)('0' + (int)point), '\0' };
+
+	trail_add(&until->trail, word);
+}
+
 static void test_until(struct fixture *fx)
 {
 	struct until until = { .limit = 0 };
@@ -211,6 +219,16 @@ static void test_until(struct fixture *fx)
 	is_str(until.trail.text, "? t ? t ?", "B134 asked before each pass");
 	is_str(hook.trail.text, "<1 >1",
 	       "B134 one level: the hook is called once at either end");
+
+	until = (struct until){ .limit = 1 };
+	(void)tevent_add_timer(fx->ev, fx->ev, tevent_timeval_zero(),
+			       step_timer, &step);
+	tevent_set_trace_callback(fx->ev, until_traced, &until);
+	is_int(tevent_loop_until(fx->ev, until_asked, &until), 0,
+	       "B134 finished after one pass");
+	is_str(until.trail.text, "? 2 t 3 ?",
+	       "B134 B1205 each pass has its trace points");
+	tevent_set_trace_callback(fx->ev, NULL, NULL);
 }
 
 struct victim {
@@ -252,7 +270,9 @@ static void test_fd_freed_inside(struct fixture *fx)
 	victim.fde = tevent_add_fd(fx->ev, fx->mem, fds[0], TEVENT_FD_READ,
 				   free_in_nested_fd, &victim);
 	tevent_fd_set_auto_close(victim.fde);
-	turn(fx->ev);
+	while (victim.calls == 0) {
+		turn(fx->ev);
+	}
 	is_uint(victim.calls, 2, "B145 4.3 freed by a nested pass");
 	settle(fx->ev, 3);
 	is_uint(victim.calls, 2, "B145 4.3 it is not called again");
@@ -386,12 +406,12 @@ int main(void)
 {
 	warm_up();
 	/* Stock loses its reason when the abort function returns. */
-	fixture_run_flags("B140 forbidden", test_forbidden,
-			  TEST_ON_STOCK ? FIXTURE_KEEPS_MEMORY : 0);
+	fixture_each_backend_flags("B140 forbidden", test_forbidden,
+				   TEST_ON_STOCK ? FIXTURE_KEEPS_MEMORY : 0);
 	fixture_each_backend("B143 allowed", test_allowed);
 	fixture_each_backend("B142 hook", test_hook);
-	fixture_run("B143 hook replaced", test_hook_replaced);
-	fixture_run("B134 until", test_until);
+	fixture_each_backend("B143 hook replaced", test_hook_replaced);
+	fixture_each_backend("B134 until", test_until);
 	fixture_each_backend("B145 fd event freed", test_fd_freed_inside);
 	fixture_each_backend("B147 running freed", test_running_freed);
 	fixture_each_backend("B146 signal", test_signal);

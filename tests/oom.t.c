@@ -277,13 +277,16 @@ static const struct {
 
 static void sweep_all(enum shim_call call, const char *what)
 {
-	static const char *const backends[] = { "standard", "epoll", "poll" };
+	static const char *const backends[] = { "standard", "epoll", "poll",
+						"poll_mt" };
+	/* poll_mt has its eventfd from the start. */
+	const size_t count = call == SHIM_EVENTFD ? 3 : 4;
 	char name[128];
 
 	(void)snprintf(name, sizeof(name), "%s: contexts", what);
 	sweep_run(name, play_contexts, NULL, call, 0);
 	for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++) {
-		for (size_t j = 0; j < 3; j++) {
+		for (size_t j = 0; j < count; j++) {
 			if ((plays[i].calls & CALL(call)) == 0) {
 				continue;
 			}

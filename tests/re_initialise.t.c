@@ -173,19 +173,11 @@ static void test_fails_and_forks(struct fixture *fx)
 	ok(works(fx->ev), "B701 and the context works");
 }
 
-static void each(const char *name, fixture_fn fn)
-{
-	fixture_each_backend(name, fn);
-	tap_label("[poll_mt]");
-	fixture_run_backend("poll_mt", name, fn, 0);
-	tap_label(NULL);
-}
-
 int main(void)
 {
 	warm_up();
-	each("B701 succeeds", test_succeeds);
-	each("B701 fails and works again", test_fails);
-	each("B701 fails and forks", test_fails_and_forks);
+	fixture_each_backend("B701 succeeds", test_succeeds);
+	fixture_each_backend("B701 fails and works again", test_fails);
+	fixture_each_backend("B701 fails and forks", test_fails_and_forks);
 	return done();
 }

@@ -63,6 +63,31 @@ static void test_create(struct fixture *fx)
 	TALLOC_FREE(req);
 }
 
+/* Nobody should do this: the state goes with the request all the same. */
+static void test_state_stolen(struct fixture *fx)
+{
+	for (int i = 0; i < 2; i++) {
+		TALLOC_CTX *thief = talloc_new(fx->mem);
+		struct some_state *state = NULL;
+		struct tevent_req *req = tevent_req_create(fx->mem, &state,
+							   struct some_state);
+
+		destroyed = 0;
+		talloc_set_destructor(talloc(state, char), count_destroyed);
+		(void)talloc_steal(thief, state);
+		if (i == 0) {
+			TALLOC_FREE(req);
+		} else {
+			tevent_req_received(req);
+		}
+		is_int(destroyed, 1, "B210 a stolen state goes when %s",
+		       i == 0 ? "the request is freed" : "it is received");
+		TALLOC_FREE(req);
+		TALLOC_FREE(thief);
+		is_int(destroyed, 1, "B210 once");
+	}
+}
+
 static bool aligned(const void *ptr)
 {
 	return ((uintptr_t)ptr & 15) == 0;
@@ -374,6 +399,7 @@ int main(void)
 {
 	warm_up();
 	fixture_run("B801 create", test_create);
+	fixture_run("B210 state stolen", test_state_stolen);
 	fixture_run("B801 sizes", test_sizes);
 	fixture_run("6.3 callback", test_callback);
 	fixture_run("B835 cancel", test_cancel);

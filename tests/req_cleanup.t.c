@@ -255,6 +255,35 @@ static void test_parent_freed(struct fixture *fx)
 	       "B833 freed with its parent: cleanup runs, the callback not");
 }
 
+static struct tevent_context *arm_on;
+
+static void arming_cleanup(struct tevent_req *req,
+			   enum tevent_req_state req_state)
+{
+	if (req_state == TEVENT_REQ_RECEIVED) {
+		(void)tevent_req_set_endtime(req, arm_on,
+					     tevent_timeval_zero());
+		tevent_req_defer_callback(req, arm_on);
+		if (!TEST_ON_STOCK) {
+			/* B834: through a null pointer there */
+			(void)tevent_req_post(req, arm_on);
+		}
+	}
+}
+
+/* What the last cleanup arms goes with the request all the same. */
+static void test_arming(struct fixture *fx)
+{
+	struct trail trail = { "" };
+	struct tevent_req *req = make(fx, &trail);
+
+	arm_on = fx->ev;
+	tevent_req_set_cleanup_fn(req, arming_cleanup);
+	TALLOC_FREE(req);
+	is_int(tevent_loop_wait(fx->ev), 0, "B830 B833 nothing is left");
+	is_str(trail.text, "", "B830 B833 and nobody is called");
+}
+
 int main(void)
 {
 	warm_up();
@@ -263,5 +292,6 @@ int main(void)
 	fixture_run("B832 finish again", test_finish_again);
 	fixture_run("B830 data alive", test_data_alive);
 	fixture_run("B833 parent freed", test_parent_freed);
+	fixture_run("B833 armed by cleanup", test_arming);
 	return done();
 }

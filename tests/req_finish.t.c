@@ -405,6 +405,80 @@ static void test_defer_refused(struct fixture *fx)
 	TALLOC_FREE(watch);
 }
 
+static void free_context(struct tevent_context *ev, struct tevent_immediate *im,
+			 void *private_data)
+{
+	struct tevent_req *req = private_data;
+
+	(void)im;
+	talloc_free(ev);
+	tevent_req_defer_callback(req, ev);
+}
+
+/* The context that a notification is deferred to goes before it is made. */
+static void test_defer_context_gone(struct fixture *fx)
+{
+	static const char *const names[] = { "finished", "freed",
+					     "deferred elsewhere", "reset" };
+	struct watch *watch = NULL;
+	struct tevent_req *req = NULL;
+	struct tevent_context *other = NULL;
+
+	if (TEST_ON_STOCK) {
+		skip("B823 stock would use the freed context");
+		return;
+	}
+	for (int i = 0; i < 4; i++) {
+		req = make(fx, &watch);
+		other = tevent_context_init(fx->mem);
+		tevent_req_defer_callback(req, other);
+		tevent_req_defer_callback(req, other);
+		TALLOC_FREE(other);
+		if (i == 1) {
+			TALLOC_FREE(req);
+			TALLOC_FREE(watch);
+			continue;
+		}
+		if (i >= 2) {
+			tevent_req_defer_callback(req, i == 2 ? fx->ev : NULL);
+		}
+		tevent_req_done(req);
+		ok(!tevent_req_is_in_progress(req), "B823 4.3 it has ended");
+		is_int(tevent_loop_wait(fx->ev), 0, "loop_wait");
+		is_uint(watch->calls, i == 0 ? 0 : 1,
+			"B823 4.3 context gone, %s: calls", names[i]);
+		TALLOC_FREE(watch);
+	}
+
+	/* Freed in its own handler, and named after that. */
+	req = make(fx, &watch);
+	other = tevent_context_init(fx->mem);
+	tevent_schedule_immediate(tevent_create_immediate(req), other,
+				  free_context, req);
+	turn(other);
+	tevent_req_done(req);
+	ok(!tevent_req_is_in_progress(req), "B823 4.3 it has ended");
+	is_uint(watch->calls, 0, "B823 4.3 context dead when deferred to");
+	tevent_req_notify_callback(req);
+	is_uint(watch->calls, 1, "B823 4.3 only that one is dropped");
+	TALLOC_FREE(watch);
+}
+
+/* Posted and deferred: the post's notification is the one deferred. */
+static void test_post_deferred(struct fixture *fx)
+{
+	struct watch *watch = NULL;
+	struct tevent_req *req = make(fx, &watch);
+
+	(void)tevent_req_post(req, fx->ev);
+	tevent_req_defer_callback(req, fx->ev);
+	turn(fx->ev);
+	is_uint(watch->calls, 0, "B823 the first pass posts it again");
+	turn(fx->ev);
+	check(watch, 1, TEVENT_REQ_IN_PROGRESS, 0, "B823 the second calls");
+	TALLOC_FREE(watch);
+}
+
 /* A child request's end ends its parent's, as every program does it. */
 struct outer {
 	unsigned depth;
@@ -475,6 +549,8 @@ int main(void)
 	fixture_run("B834 received", test_received);
 	fixture_run("B834 armed after received", test_armed_after_received);
 	fixture_run("B823 defer refused", test_defer_refused);
+	fixture_run("B823 defer context gone", test_defer_context_gone);
+	fixture_run("B823 post deferred", test_post_deferred);
 	fixture_each_backend("B813 chain", test_chain);
 	return done();
 }

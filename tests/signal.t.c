@@ -207,6 +207,74 @@ static void test_disposition(struct fixture *fx)
 	(void)sigaction(SIGUSR1, &before, NULL);
 }
 
+static int os_flags(int signum)
+{
+	struct sigaction action;
+
+	(void)sigaction(signum, NULL, &action);
+	return action.sa_flags;
+}
+
+/* The OS has one handler, with the flags of the first event. */
+static void test_os_flags(struct fixture *fx)
+{
+	struct trail trail = { "" };
+	struct step step = { &trail, "s" };
+	struct tevent_signal *first = NULL;
+	struct tevent_signal *second = NULL;
+
+	first = tevent_add_signal(fx->ev, fx->mem, SIGUSR1, SA_RESTART,
+				  step_signal, &step);
+	second = tevent_add_signal(fx->ev, fx->mem, SIGUSR1, SA_NODEFER,
+				   step_signal, &step);
+	ok((os_flags(SIGUSR1) & SA_RESTART) != 0,
+	   "B506 the flags of the first event are the OS handler's");
+	ok((os_flags(SIGUSR1) & SA_NODEFER) == 0,
+	   "B506 those of a later one are not");
+	TALLOC_FREE(first);
+	TALLOC_FREE(second);
+
+	(void)tevent_add_signal(fx->ev, fx->mem, SIGUSR1, SA_RESETHAND,
+				step_signal, &step);
+	(void)raise(SIGUSR1);
+	ok(disposition(SIGUSR1) == SIG_DFL,
+	   "B507 SA_RESETHAND of the first event: the kernel resets at once");
+	trail_passes(&trail, fx->ev, 1);
+	is_str(trail.text, "s1 |", "B507 and the delivery is handled");
+}
+
+/* Counted by the parent, for whoever listens in the child. */
+static int child_inherits(void *arg)
+{
+	struct fixture *fx = arg;
+	struct trail trail = { "" };
+	struct step step = { &trail, "heir" };
+
+	if (tevent_re_initialise(fx->ev) != 0) {
+		return 1;
+	}
+	(void)add(fx, SIGUSR1, &step);
+	trail_passes(&trail, fx->ev, 1);
+	return strcmp(trail.text, "heir2 |") == 0 ? 0 : 2;
+}
+
+static void test_inherited_by_child(struct fixture *fx)
+{
+	struct trail trail = { "" };
+	struct step step = { &trail, "s" };
+	struct tevent_signal *se = add(fx, SIGUSR1, &step);
+	struct fixture_child child;
+
+	(void)raise(SIGUSR1);
+	(void)raise(SIGUSR1);
+	child = fixture_child(child_inherits, fx);
+	child_exited(&child, 0,
+		     "B513 a child's re-initialise leaves what is pending");
+	trail_passes(&trail, fx->ev, 1);
+	is_str(trail.text, "s2 |", "B513 and so the parent's");
+	TALLOC_FREE(se);
+}
+
 static void test_re_initialise(struct fixture *fx)
 {
 	struct sigaction action = { .sa_handler = foreign };
@@ -365,7 +433,7 @@ static void test_contexts(struct fixture *fx)
 								  fx->backend);
 	struct tevent_context *none = tevent_context_init_byname(fx->mem,
 								 fx->backend);
-	struct tevent_signal *se[3] = { NULL };
+	struct tevent_signal *se[4] = { NULL };
 
 	se[0] = add(fx, SIGUSR1, &mine);
 	se[1] = tevent_add_signal(other, fx->mem, SIGUSR1, 0, step_signal,
@@ -383,7 +451,14 @@ static void test_contexts(struct fixture *fx)
 	(void)raise(SIGUSR2);
 	trail_passes(&trail, fx->ev, 1);
 	is_str(trail.text, "own1 |", "B510 other numbers as well");
-	for (int i = 0; i < 3; i++) {
+	trail_clear(&trail);
+	(void)raise(SIGUSR2);
+	se[3] = tevent_add_signal(none, fx->mem, SIGUSR1, 0, step_signal,
+				  &mine);
+	trail_passes(&trail, none, 1);
+	is_str(trail.text, "own1 |",
+	       "B510 also of one that has events only since then");
+	for (int i = 0; i < 4; i++) {
 		TALLOC_FREE(se[i]);
 	}
 	TALLOC_FREE(other);
@@ -415,12 +490,15 @@ int main(void)
 	fixture_each_backend("B501 counts", test_counts);
 	fixture_each_backend("B501 wakes", test_wakes);
 	fixture_each_backend("B204 free sibling", test_free_sibling);
-	fixture_run("B506 disposition", test_disposition);
+	fixture_each_backend("B506 disposition", test_disposition);
+	fixture_each_backend("B506 flags", test_os_flags);
+	fixture_each_backend("B513 inherited by a child",
+			     test_inherited_by_child);
 	fixture_each_backend("B513 re-initialise", test_re_initialise);
 	fixture_run("5 refused", test_refused);
 	fixture_each_backend("B507 reset hand", test_reset_hand);
-	fixture_run("B508 pending", test_pending_passes_on);
-	fixture_run("B508 inherited", test_pending_inherited);
+	fixture_each_backend("B508 pending", test_pending_passes_on);
+	fixture_each_backend("B508 inherited", test_pending_inherited);
 	fixture_each_backend("B509 raised inside", test_raised_inside);
 	fixture_each_backend("B510 contexts", test_contexts);
 	fixture_run("B514 errno", test_errno);

@@ -96,6 +96,10 @@ static void test_ring(struct fixture *fx)
 	struct tevent_signal *se = add(fx, SA_SIGINFO, heard);
 	sigset_t mask;
 
+	if (!fixture_mask_obeyed()) {
+		skip("B505 the mask of a handler is not obeyed here");
+		return;
+	}
 	queue(0, 1000);
 	for (size_t i = 0; i < 4; i++) {
 		unsigned before = heard->calls;
@@ -234,6 +238,10 @@ static void test_mixed_overflow(struct fixture *fx)
 	struct tevent_signal *se_plain = add(fx, 0, plain);
 	int sum = 0;
 
+	if (!fixture_mask_obeyed()) {
+		skip("B505 the mask of a handler is not obeyed here");
+		return;
+	}
 	queue(0, RING + 44);
 	while (info->calls < RING + 44) {
 		turn(fx->ev);
@@ -317,12 +325,12 @@ int main(void)
 	warm_up();
 	fixture_each_backend("B503 each", test_each);
 	fixture_each_backend("B505 ring", test_ring);
-	fixture_run("B503 two", test_two);
-	fixture_run("B503 siginfo first", test_info_first);
-	fixture_run("B504 plain first", test_plain_first);
-	fixture_run("B508 come and go", test_come_and_go);
-	fixture_run("B505 mixed overflow", test_mixed_overflow);
-	fixture_run("B201 freed in run", test_freed_in_run);
-	fixture_run("B507 reset hand", test_reset_hand);
+	fixture_each_backend("B503 two", test_two);
+	fixture_each_backend("B503 siginfo first", test_info_first);
+	fixture_each_backend("B504 plain first", test_plain_first);
+	fixture_each_backend("B508 come and go", test_come_and_go);
+	fixture_each_backend("B505 mixed overflow", test_mixed_overflow);
+	fixture_each_backend("B201 freed in run", test_freed_in_run);
+	fixture_each_backend("B507 reset hand", test_reset_hand);
 	return done();
 }

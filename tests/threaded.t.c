@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "tests/trail.h"
+#include "tests/wrappertest.h"
 
 /* What crosses threads has no parent. */
 static struct tevent_immediate *make_im(void)
@@ -19,6 +19,9 @@ static void test_objects(struct fixture *fx)
 		fx->mem, fx->ev);
 	struct tevent_threaded_context *orphan = tevent_threaded_context_create(
 		NULL, fx->ev);
+	struct trail trail = { "" };
+	struct step step = { &trail, "x" };
+	struct tevent_immediate *im = make_im();
 
 	ok(tctx != NULL && orphan != NULL, "9 threaded contexts");
 	is_ptr(talloc_parent(tctx), fx->mem, "B1107 its parent");
@@ -26,6 +29,13 @@ static void test_objects(struct fixture *fx)
 	       "B1107 its name");
 	is_int(tevent_loop_wait(fx->ev), 0,
 	       "B131 it does not keep loop_wait from ending");
+	tevent_threaded_schedule_immediate(tctx, im, step_immediate, &step);
+	is_int(tevent_loop_wait(fx->ev), 0,
+	       "B131 nor does a post that no pass has taken");
+	is_str(trail.text, "", "B131 which is still on its way");
+	trail_passes(&trail, fx->ev, 1);
+	is_str(trail.text, "x |", "B131 and arrives with the next pass");
+	TALLOC_FREE(im);
 	TALLOC_FREE(tctx);
 	TALLOC_FREE(orphan);
 }
@@ -382,10 +392,133 @@ static void test_re_initialise(struct fixture *fx)
 	TALLOC_FREE(tctx);
 }
 
+static void test_tag(struct fixture *fx)
+{
+	struct trail trail = { "" };
+	struct step step = { &trail, "x" };
+	struct tevent_threaded_context *tctx = tevent_threaded_context_create(
+		fx->mem, fx->ev);
+	struct tevent_immediate *im = make_im();
+
+	tevent_immediate_set_tag(im, 5);
+	tevent_threaded_schedule_immediate(tctx, im, step_immediate, &step);
+	is_uint(tevent_immediate_get_tag(im), 0, "10 B1102 a post takes a tag");
+	trail_passes(&trail, fx->ev, 1);
+	tevent_immediate_set_tag(im, 6);
+	tevent_schedule_immediate(im, fx->ev, step_immediate, &step);
+	trail_passes(&trail, fx->ev, 1);
+	is_uint(tevent_immediate_get_tag(im), 6, "10 nothing else does");
+	is_str(trail.text, "x | x |", "10 they ran");
+	TALLOC_FREE(fx->ev);
+	tevent_threaded_schedule_immediate(tctx, im, step_immediate, &step);
+	is_uint(tevent_immediate_get_tag(im), 6,
+		"10 B1103 a post to a context that has gone leaves the tag");
+	TALLOC_FREE(im);
+	TALLOC_FREE(tctx);
+}
+
+static void test_on_wrapper(struct fixture *fx)
+{
+	struct wrapped wrapped;
+	struct step steps[2] = { { &wrapped.trail, "1" },
+				 { &wrapped.trail, "2" } };
+	struct tevent_threaded_context *tctx = NULL;
+	struct tevent_immediate *im[2] = { make_im(), make_im() };
+
+	wrapped_open(&wrapped, fx);
+	tctx = tevent_threaded_context_create(fx->mem, wrapped.ev);
+	for (int i = 0; i < 2; i++) {
+		tevent_threaded_schedule_immediate(tctx, im[i], step_immediate,
+						   &steps[i]);
+	}
+	trail_passes(&wrapped.trail, fx->ev, 2);
+	is_str(wrapped.trail.text, "<im 1 >im | <im 2 >im |",
+	       "B1503 B1501 posts to a wrapper run between its hooks");
+	TALLOC_FREE(tctx);
+	wrapped_close(&wrapped);
+	TALLOC_FREE(im[0]);
+	TALLOC_FREE(im[1]);
+}
+
+/* One post is taken before the wrapper goes, one is not, one comes later. */
+static void test_wrapper_gone_with_posts(struct fixture *fx)
+{
+	struct wrapped wrapped;
+	struct step steps[2] = { { &wrapped.trail, "x" },
+				 { &wrapped.trail, "never" } };
+	struct tevent_threaded_context *tctx = NULL;
+	struct tevent_immediate *im[5] = { NULL };
+
+	if (TEST_ON_STOCK) {
+		skip("B1104 stock aborts when such an immediate is freed");
+		return;
+	}
+	wrapped_open(&wrapped, fx);
+	tctx = tevent_threaded_context_create(fx->mem, wrapped.ev);
+	for (int i = 0; i < 5; i++) {
+		im[i] = make_im();
+		if (i == 2) {
+			trail_passes(&wrapped.trail, fx->ev, 1);
+		}
+		if (i == 4) {
+			wrapped_close(&wrapped);
+		}
+		tevent_threaded_schedule_immediate(tctx, im[i], step_immediate,
+						   &steps[i > 0]);
+	}
+	TALLOC_FREE(im[3]);
+	settle(fx->ev, 3);
+	is_str(wrapped.trail.text, "<im x >im |",
+	       "B1506 B1104 posts to a wrapper that goes are cancelled");
+	for (int i = 0; i < 5; i++) {
+		if (im[i] != NULL) {
+			tevent_schedule_immediate(im[i], fx->ev, step_immediate,
+						  &steps[0]);
+		}
+	}
+	trail_clear(&wrapped.trail);
+	trail_passes(&wrapped.trail, fx->ev, 4);
+	is_str(wrapped.trail.text, "x | x | x | x |",
+	       "B1104 their immediates are the caller's again");
+	for (int i = 0; i < 5; i++) {
+		TALLOC_FREE(im[i]);
+	}
+	TALLOC_FREE(tctx);
+}
+
+/* The wrapper survives its context, the threaded context both. */
+static void test_wrapper_cut_off(struct fixture *fx)
+{
+	struct wrapped wrapped;
+	struct step step = { &wrapped.trail, "never" };
+	struct tevent_threaded_context *tctx = NULL;
+	struct tevent_immediate *im[2] = { NULL };
+
+	if (TEST_ON_STOCK) {
+		skip("B1104 stock aborts when such an immediate is freed");
+		return;
+	}
+	wrapped_open(&wrapped, fx);
+	tctx = tevent_threaded_context_create(fx->mem, wrapped.ev);
+	for (int i = 0; i < 2; i++) {
+		im[i] = make_im();
+		tevent_threaded_schedule_immediate(tctx, im[i], step_immediate,
+						   &step);
+		TALLOC_FREE(fx->ev);
+	}
+	is_ptr(tevent_threaded_context_create(fx->mem, wrapped.ev), NULL,
+	       "B1505 a wrapper that is cut off has no new ones");
+	TALLOC_FREE(im[0]);
+	TALLOC_FREE(im[1]);
+	is_str(wrapped.trail.text, "", "B1505 B1103 nothing ran");
+	TALLOC_FREE(tctx);
+	wrapped_close(&wrapped);
+}
+
 int main(void)
 {
 	warm_up();
-	fixture_run("B1107 objects", test_objects);
+	fixture_each_backend("B1107 objects", test_objects);
 	fixture_each_backend("B1101 order", test_order);
 	fixture_each_backend("B1101 order in a batch", test_order_in_batch);
 	fixture_each_backend("B1102 in handler", test_in_handler);
@@ -395,8 +528,13 @@ int main(void)
 			     test_context_gone_with_posts);
 	fixture_each_backend("B1105 threaded context gone with posts",
 			     test_threaded_gone_with_posts);
-	fixture_run("B1102 scheduled freed", test_scheduled_freed);
-	fixture_run("B1102 misuse", test_misuse);
+	fixture_each_backend("B1102 scheduled freed", test_scheduled_freed);
+	fixture_each_backend("B1102 misuse", test_misuse);
 	fixture_each_backend("B701 re-initialise", test_re_initialise);
+	fixture_run("10 tag", test_tag);
+	fixture_each_backend("B1503 on a wrapper", test_on_wrapper);
+	fixture_each_backend("B1506 wrapper gone with posts",
+			     test_wrapper_gone_with_posts);
+	fixture_run("B1505 wrapper cut off", test_wrapper_cut_off);
 	return done();
 }

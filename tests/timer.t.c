@@ -182,7 +182,9 @@ static void test_update(struct fixture *fx)
 	tevent_update_timer(te[0], seconds_from_now(60));
 	settle(fx->ev, 3);
 	is_str(trail.text, "", "B410 moved out of the past, it does not fire");
+	tevent_timer_set_tag(te[0], 77);
 	tevent_update_timer(te[0], one);
+	is_uint(tevent_timer_get_tag(te[0]), 77, "B410 it keeps its tag");
 	trail_passes(&trail, fx->ev, 1);
 	is_str(trail.text, "a |", "B410 moved back, it does");
 }
@@ -381,14 +383,14 @@ static void test_many(struct fixture *fx)
 int main(void)
 {
 	warm_up();
-	fixture_run("B401 order", test_order);
+	fixture_each_backend("B401 order", test_order);
 	fixture_each_backend("B402 told", test_told);
-	fixture_run("B403 moved to zero", test_moved_to_zero);
+	fixture_each_backend("B403 moved to zero", test_moved_to_zero);
 	fixture_each_backend("B410 update", test_update);
-	fixture_run("B406 lifetime", test_lifetime);
-	fixture_run("B407 freed", test_freed);
-	fixture_run("B404 added inside", test_added_inside);
-	fixture_run("B411 detached", test_detached);
+	fixture_each_backend("B406 lifetime", test_lifetime);
+	fixture_each_backend("B407 freed", test_freed);
+	fixture_each_backend("B404 added inside", test_added_inside);
+	fixture_each_backend("B411 detached", test_detached);
 	fixture_run("4.5 many", test_many);
 	return done();
 }

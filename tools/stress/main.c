@@ -31,10 +31,8 @@
 #define NS_PER_S          UINT64_C(1000000000)
 
 static const struct stress_protocol *const protocols[] = {
-	&stress_mailbox,
-	&stress_jobs,
-	&stress_pairs,
-	&stress_fork,
+	&stress_mailbox, &stress_proxy, &stress_jobs,
+	&stress_pairs,   &stress_fork,
 };
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
