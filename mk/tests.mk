@@ -3,6 +3,8 @@
 
 # Scripts about the running libraries and programs: in every variant.
 SCRIPT_TESTS := \
+	echo \
+	seeds \
 	shelf \
 	shelf_bad \
 	shelf_busy \
@@ -59,6 +61,17 @@ TEST_NAMES := $(sort $(ENGINE_TESTS) $(ENGINE_UNIT_TESTS) $(POOL_TESTS) \
 	$(POOL_UNIT_TESTS) $(SHELF_TESTS))
 TEST_PROGRAMS := $(TEST_NAMES:%=$(TESTDIR)/%.t)
 
+# The nested-request echo server that tests/echo.t is about.
+ECHO_SRC := \
+	tests/echo/echo.c \
+	tests/echo/echo_server.c \
+	tests/echo/server.c \
+	tests/echo/socket.c \
+
+ECHO_SERVER := $(TESTDIR)/echo_server
+$(eval $(call program,$(ECHO_SERVER),$(ECHO_SRC),-L$(LIBDIR) -ltevent \
+	$(TALLOC_LIBS),$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
+
 # Preloaded by tests that make the Nth allocation or system call fail.
 SHIM := $(if $(wildcard tests/shim.c),$(TESTDIR)/shim.so)
 $(TESTDIR)/shim.so: tests/shim.c $(MAKE_PARTS) $(FLAGS_FILE)
@@ -75,7 +88,7 @@ CHECK_ENV = BUILDDIR='$(BUILDDIR)' VARIANT='$(VARIANT)' CC='$(CC)' \
 
 .PHONY: tests check check-stock
 
-tests: $(TEST_PROGRAMS) $(SHIM) ## builds the tests
+tests: $(TEST_PROGRAMS) $(ECHO_SERVER) $(SHIM) ## builds the tests
 
 check: all tests ## builds and runs the tests
 	@$(CHECK_ENV) $(SANITIZER_ENV) $(PROVE) $(PROVEFLAGS) \
@@ -92,6 +105,8 @@ STOCK_LIBS := -L$(STOCKDIR)/lib \
 STOCK_HEADER := $(or $(STOCK),/usr)/include/tevent.h
 STOCK_PROGRAMS := $(patsubst %,$(STOCKDIR)/tests/%.t,$(ENGINE_TESTS) \
 	$(POOL_TESTS))
+# These look at STOCK themselves.
+STOCK_SCRIPTS := tests/echo.t tests/seeds.t
 
 $(STOCKDIR)/obj/%.o: %.c $(MAKE_PARTS) $(FLAGS_FILE) | $(STOCKDIR)/include
 	$(say) CC '$< (stock)'
@@ -120,6 +135,15 @@ $(STOCKDIR)/tests/$1.t: $(STOCKDIR)/obj/tests/$1.t.o \
 		-o $$@ $$(filter %.o,$$^) $2 $$(STOCK_LIBS) $$(TEST_LIBS)
 endef
 
+STOCK_ECHO := $(STOCKDIR)/tests/echo_server
+DEPENDS += $(ECHO_SRC:%.c=$(STOCKDIR)/obj/%.d)
+
+$(STOCK_ECHO): $(ECHO_SRC:%.c=$(STOCKDIR)/obj/%.o)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_LDFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(STOCK_LIBS) $(TALLOC_LIBS)
+
 $(foreach name,$(ENGINE_TESTS),$(eval $(call stock_test,$(name),,)))
 $(foreach name,$(POOL_TESTS),$(eval $(call stock_test,$(name),\
 	-L$(STOCKDIR)/lib -lweft,$(STOCKDIR)/lib/libweft.so.0)))
@@ -128,9 +152,9 @@ ifeq ($(wildcard $(STOCK_HEADER)),)
 check-stock: ## runs the tests of tevent.h on the system's libtevent (or STOCK=)
 	@echo 'check-stock: no $(STOCK_HEADER): install libtevent-dev'; exit 1
 else
-check-stock: $(STOCK_PROGRAMS)
+check-stock: $(STOCK_PROGRAMS) $(STOCK_ECHO)
 	@$(CHECK_ENV) STOCK='$(or $(STOCK),/usr)' $(SANITIZER_ENV) \
-		$(PROVE) $(PROVEFLAGS) $(STOCK_PROGRAMS)
+		$(PROVE) $(PROVEFLAGS) $(STOCK_PROGRAMS) $(STOCK_SCRIPTS)
 endif
 
 -include $(DEPENDS) $(TEST_COMMON:%.c=$(STOCKDIR)/obj/%.d)
