@@ -12,6 +12,7 @@ include mk/rules.mk
 include mk/engine.mk
 include mk/threadpool.mk
 include mk/tools.mk
+include mk/python.mk
 include mk/tests.mk
 include mk/install.mk
 include mk/variants.mk

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# Libraries, headers, pkg-config files and man pages; nothing else is installed.
+# Libraries, headers, pkg-config files, man pages and, where it is built, the
+# Python module; nothing else is installed.
 
 INSTALL ?= install
 HEADERS := include/tevent.h include/weft.h
@@ -46,7 +47,7 @@ endef
 
 .PHONY: install uninstall
 
-install: $(LIBRARIES) ## below DESTDIR: libraries, headers, .pc files, man pages
+install: $(LIBRARIES) $(PYTHON_INSTALLED) ## below DESTDIR: libraries, headers, .pc files, man pages, ...
 	$(say) INST '$(DESTDIR)$(prefix)'
 	$(Q)mkdir -p $(DESTDIR)$(libdir) $(DESTDIR)$(includedir) \
 		$(DESTDIR)$(pkgconfigdir)
@@ -59,6 +60,10 @@ ifneq ($(MAN_PAGES),)
 	$(Q)mkdir -p $(DESTDIR)$(mandir)/man3
 	$(Q)$(INSTALL) -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man3/
 endif
+ifeq ($(HAVE_PYTHON),yes)
+	$(Q)mkdir -p $(DESTDIR)$(pythondir)
+	$(Q)$(INSTALL) -m 644 $(PYTHON_INSTALLED) $(DESTDIR)$(pythondir)/
+endif
 
 uninstall: ## removes what install has put there
 	$(Q)rm -f $(foreach name,tevent weft,\
@@ -68,3 +73,7 @@ uninstall: ## removes what install has put there
 		$(DESTDIR)$(libdir)/libweft.so.$(WEFT_VERSION)
 	$(Q)rm -f $(HEADERS:include/%=$(DESTDIR)$(includedir)/%) \
 		$(MAN_PAGES:docs/man/%=$(DESTDIR)$(mandir)/man3/%)
+ifeq ($(HAVE_PYTHON),yes)
+	$(Q)rm -f $(addprefix $(DESTDIR)$(pythondir)/,\
+		$(notdir $(PYTHON_INSTALLED)) __pycache__/tevent.*.pyc)
+endif

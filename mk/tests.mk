@@ -4,6 +4,7 @@
 # Scripts about the running libraries and programs: in every variant.
 SCRIPT_TESTS := \
 	echo \
+	python \
 	seeds \
 	shelf \
 	shelf_bad \

@@ -81,4 +81,10 @@ ok 'which is said with their packages' \
 nok 'weft-shelf is not built then' grep -q 'bin/weft-shelf' "$scratch/said"
 ok 'all else is' grep -q 'libweft.so.0' "$scratch/said"
 
+"$MAKE" -n PYTHON=no-such BUILDDIR="$scratch/without" all >"$scratch/said" 2>&1
+is $? 0 'Python may be missing'
+ok 'which is said with its package' \
+	grep -q 'Python module is left out.*python3-dev' "$scratch/said"
+nok 'its module is not built then' grep -q '_tevent' "$scratch/said"
+
 done_testing

@@ -22,9 +22,21 @@ version() {
 tevent=$(version TEVENT_VERSION)
 weft=$(version WEFT_VERSION)
 
+# Where modules of Python go, when they can be built; else nothing.
+python=$("${PYTHON:-python3}" tools/python/where.py "$prefix" 2>/dev/null |
+	cut -d' ' -f2)
+python_files() {
+	[ -z "$python" ] || printf '%s\n' \
+		".${python#"$prefix"}/_tevent.abi3.so" \
+		".${python#"$prefix"}/tevent.py"
+}
+
 ok 'make install DESTDIR=... prefix=... works' install_it
 is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
-	"$(sort <<-END
+	"$({
+		python_files
+		cat
+	} <<-END | sort
 		./include/tevent.h
 		./include/weft.h
 		./lib/libtevent.a
@@ -38,7 +50,18 @@ is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
 		./lib/pkgconfig/tevent.pc
 		./lib/pkgconfig/weft.pc
 	END
-	)" 'it lays down libraries, headers and .pc files, nothing else'
+	)" 'it lays down libraries, headers, .pc files, the module, nothing else'
+if [ -n "$python" ]; then
+	is "$(PYTHONPATH=$root$python LD_LIBRARY_PATH=$root$prefix/lib \
+		"${PYTHON:-python3}" -B -c '
+import tevent
+print(next(line.split()[-1] for line in open("/proc/self/maps")
+           if "/libtevent.so" in line))')" \
+		"$root$prefix/lib/libtevent.so.$tevent" \
+		'the Python module runs on the installed library'
+else
+	skip 'the Python module is left out'
+fi
 
 # pc ARGUMENT...: pkg-config that sees the installed files only through DESTDIR.
 pc() {

@@ -10,7 +10,7 @@
 
 farm=$scratch/bin
 bash=$(command -v bash)
-export CC=gcc PKG_CONFIG=pkg-config farm scratch bash
+export CC=gcc PKG_CONFIG=pkg-config PYTHON=python3 farm scratch bash
 
 # make_command NAME: what stands on standard input is a command of our system.
 make_command() {
@@ -95,6 +95,12 @@ for name in gcc make pkg-config; do
 	echo : | make_command $name
 done
 is "$(packages build)" 0 'and found there by what is needed of each'
+
+is "$(packages python)" 1 'Python is missing'
+echo : | make_command python3
+is "$(packages python)" 1 'or cannot build modules'
+echo 'echo include modules' | make_command python3
+is "$(packages python)" 0 'or can'
 
 is "$(packages)" 2 'no set is a usage error'
 is "$(packages nonsense)" 2 'an unknown set too'
