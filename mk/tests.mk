@@ -3,6 +3,7 @@
 
 # Scripts about the running libraries and programs: in every variant.
 SCRIPT_TESTS := \
+	bench \
 	echo \
 	python \
 	seeds \

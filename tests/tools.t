@@ -5,7 +5,8 @@
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-programs="$BUILDDIR/bin/weft-stress"
+programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bin/weft-bench-engine
+	tools/bench/run"
 [ ! -e "$BUILDDIR/bin/weft-shelf" ] ||
 	programs="$programs $BUILDDIR/bin/weft-shelf"
 

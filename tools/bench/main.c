@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* weft-bench-engine: runs a row and says what one operation has cost.
+ *
+ * A line a sample: the row's name, a tab, nanoseconds (or bytes). It judges
+ * nothing and compares nothing; tools/bench/run starts it in turns with the
+ * same program on another libtevent.
+ *
+ * What turns the loop runs on one CPU, the last that the program may use, and
+ * other threads on the others. Each row is a process of its own, so that none
+ * finds another's heap.
+ */
+#include <dlfcn.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/bench/bench.h"
+
+#define NS_PER_MS       UINT64_C(1000000)
+#define NS_PER_S        UINT64_C(1000000000)
+#define SHRINK          100 /* --smoke: so much less of everything */
+#define ROW_SECONDS_MAX 60
+#define EXIT_NOT_HERE   3
+
+static const struct bench_row *const groups[] = {
+	bench_immediate_rows, bench_timer_rows, bench_fd_rows,
+	bench_req_rows,       bench_post_rows,
+};
+
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+struct settings {
+	uint64_t ms; /* for each row */
+	bool smoke;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now = { 0, 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* ---- what rows use ---- */
+
+bool bench_again(const struct bench *bench)
+{
+	if (bench->taken == 0) {
+		return true;
+	}
+	if (bench->row->samples != 0 && bench->taken >= bench->row->samples) {
+		return false;
+	}
+	return now_ns() < bench->deadline_ns;
+}
+
+void bench_start(struct bench *bench)
+{
+	bench->start_ns = now_ns();
+}
+
+void bench_stop(struct bench *bench, uint64_t ops)
+{
+	uint64_t ns = now_ns() - bench->start_ns;
+
+	bench_value(bench, (double)ns / (double)ops);
+}
+
+void bench_value(struct bench *bench, double value)
+{
+	bench->taken++;
+	fprintf(bench->out, "%s\t%.3f\n", bench->row->name, value);
+}
+
+void bench_wrong(const struct bench *bench, const char *text)
+{
+	(void)fflush(bench->out);
+	fprintf(stderr, "weft-bench-engine: %s: %s\n", bench->row->name, text);
+	exit(1);
+}
+
+void bench_cannot(const struct bench *bench, const char *why)
+{
+	fprintf(stderr, "weft-bench-engine: %s: %s\n", bench->row->name, why);
+	exit(EXIT_NOT_HERE);
+}
+
+struct tevent_context *bench_context(const struct bench *bench)
+{
+	struct tevent_context *ev = tevent_context_init(NULL);
+
+	bench_check(bench, ev != NULL, "no context");
+	return ev;
+}
+
+uint32_t *bench_shuffled(const struct bench *bench, uint32_t count)
+{
+	uint32_t *order = malloc(count * sizeof(*order));
+	uint64_t dice = count;
+	uint32_t i = 0;
+
+	bench_check(bench, order != NULL, "no memory");
+	for (i = 0; i < count; i++) {
+		uint32_t other = bench_below(&dice, i + 1);
+
+		order[i] = order[other];
+		order[other] = i;
+	}
+	return order;
+}
+
+void bench_pin(bool last)
+{
+	static cpu_set_t all; /* of the process, before anything was pinned */
+	cpu_set_t set;
+	int cpu = CPU_SETSIZE - 1;
+
+	if (CPU_COUNT(&all) == 0 &&
+	    sched_getaffinity(0, sizeof(all), &all) != 0) {
+		return;
+	}
+	while (cpu > 0 && !CPU_ISSET(cpu, &all)) {
+		cpu--;
+	}
+	if (CPU_COUNT(&all) < 2) {
+		return;
+	}
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (!last) {
+		CPU_XOR(&set, &set, &all);
+	}
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* ---- running ---- */
+
+static void run(const struct bench_row *row, const struct settings *settings)
+{
+	unsigned shrink = settings->smoke ? SHRINK : 1;
+	struct bench bench = {
+		.row = row,
+		.size = row->size < SHRINK ? row->size : row->size / shrink,
+		.ops = row->ops / shrink,
+		.out = stdout,
+		.deadline_ns = now_ns() + settings->ms * NS_PER_MS,
+	};
+
+	bench_pin(true);
+	(void)alarm(ROW_SECONDS_MAX);
+	row->run(&bench);
+	(void)alarm(0);
+	(void)fflush(stdout);
+}
+
+static const struct bench_row *find(const char *name)
+{
+	const struct bench_row *row = NULL;
+	size_t i = 0;
+
+	for (i = 0; i < GROUPS; i++) {
+		for (row = groups[i]; row->name != NULL; row++) {
+			if (strcmp(row->name, name) == 0) {
+				return row;
+			}
+		}
+	}
+	fprintf(stderr, "weft-bench-engine: no row '%s'\n", name);
+	exit(2);
+}
+
+/* ---- command line ---- */
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: weft-bench-engine [--ms N] [--smoke] ROW\n"
+		"       weft-bench-engine --list | --library | --help\n"
+		"\n"
+		"Runs one workload on the libtevent that it is linked with;\n"
+		"prints a line a sample: the row, a tab, its cost.\n"
+		"\n"
+		"  --ms N     time to spend, at least one sample (200)\n"
+		"  --smoke    a hundredth of everything: does it work?\n"
+		"  --list     the rows, and what is counted\n"
+		"  --library  the file of the libtevent\n"
+		"\n"
+		"Exits 1 when a row does not get what it must, 3 when the\n"
+		"machine cannot run it.\n");
+}
+
+static void list(void)
+{
+	const struct bench_row *row = NULL;
+	size_t i = 0;
+
+	for (i = 0; i < GROUPS; i++) {
+		for (row = groups[i]; row->name != NULL; row++) {
+			printf("%s\t%s\n", row->name, row->what);
+		}
+	}
+}
+
+static void library(void)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, "tevent_context_init");
+	char path[4096];
+	Dl_info info;
+
+	if (symbol == NULL || dladdr(symbol, &info) == 0 ||
+	    realpath(info.dli_fname, path) == NULL) {
+		fprintf(stderr, "weft-bench-engine: no libtevent\n");
+		exit(1);
+	}
+	printf("%s\n", path);
+}
+
+static uint64_t number(const char *text)
+{
+	char *end = NULL;
+	unsigned long long value = strtoull(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0') {
+		fprintf(stderr, "weft-bench-engine: '%s' is no number\n", text);
+		exit(2);
+	}
+	return value;
+}
+
+/* Return: false: nothing is left to do. */
+static bool arguments(int argc, char **argv, struct settings *settings)
+{
+	static const struct option options[] = {
+		{ "ms", required_argument, NULL, 'm' },
+		{ "smoke", no_argument, NULL, 's' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "library", no_argument, NULL, 'L' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option = 0;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'm':
+			settings->ms = number(optarg);
+			break;
+		case 's':
+			settings->smoke = true;
+			settings->ms = 0;
+			break;
+		case 'l':
+			list();
+			return false;
+		case 'L':
+			library();
+			return false;
+		case 'h':
+			usage(stdout);
+			return false;
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind + 1 != argc) {
+		usage(stderr);
+		exit(2);
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings = { .ms = 200 };
+
+	if (!arguments(argc, argv, &settings)) {
+		return 0;
+	}
+	run(find(argv[optind]), &settings);
+	return 0;
+}
