@@ -17,8 +17,8 @@ LINT_C := $(sort $(ENGINE_SRC) $(POOL_SRC) $(SHELF_SRC) $(STRESS_SRC) \
 LINT_H := $(sort $(wildcard include/*.h engine/*.h threadpool/*.h tests/*.h \
 	tests/echo/*.h tests/walk/*.h tools/bench/*.h tools/python/*.h tools/shelf/*.h \
 	tools/stress/*.h))
-SCRIPTS = $(sort .ci/run $(shell find tools tests -type f \
-	! -name "*.[ch]" ! -path "tools/*.d/*" ! -path "tests/abi/*"))
+SCRIPTS = $(sort .ci/run tools/dropin.d/case.sh tools/dropin.d/inside.sh \
+	$(shell find tools tests -type f ! -name "*.[ch]" ! -path "tools/*.d/*" ! -path "tests/abi/*"))
 LINT_SHELL = $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell=' \
 	$(SCRIPTS))
 LINT_PERL = $(shell grep -l '^\#!.*perl' $(SCRIPTS))

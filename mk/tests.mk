@@ -21,6 +21,7 @@ SCRIPT_TESTS := \
 TREE_TESTS := \
 	build \
 	docs \
+	header_types \
 	headers \
 	install \
 	layering \
@@ -29,6 +30,7 @@ TREE_TESTS := \
 	readme \
 	style \
 	symbols \
+	valgrind \
 
 TESTDIR := $(BUILDDIR)/tests
 TEST_COMMON := tests/fixture.c tests/tap.c

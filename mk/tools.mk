@@ -49,12 +49,15 @@ PROGRAMS += $(BINDIR)/weft-stress
 $(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\
 	$(WEFT_LIBS) -lm,$(WEFT_FILES)))
 
-.PHONY: stress model demo
+.PHONY: dropin stress model demo
 
 STRESS_SECONDS ?= 60
 
 stress: $(BINDIR)/weft-stress ## every protocol hammered for STRESS_SECONDS
 	$(SANITIZER_ENV) $(BINDIR)/weft-stress --seconds $(STRESS_SECONDS)
+
+dropin: all ## Debian's own programs on this library and on the packaged one
+	tools/dropin --library $(LIBDIR)/libtevent.so.0
 
 model: ## the Spin models of docs/models and their mutants
 	tools/model

@@ -9,7 +9,7 @@ SANITIZER_ENV_tsan := \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:$(TSAN_OPTIONS)
 SANITIZER_ENV := $(SANITIZER_ENV_$(VARIANT))
 
-.PHONY: debug asan tsan cov
+.PHONY: debug asan tsan cov valgrind
 
 debug: ## builds with -Og and full debug information
 	$(MAKE) VARIANT=debug all tests
@@ -25,3 +25,11 @@ cov: ## check with coverage; build/cov/coverage.txt has a line per source
 	$(MAKE) VARIANT=cov check
 	tools/coverage $(BUILD)/cov >$(BUILD)/cov/coverage.txt
 	@cat $(BUILD)/cov/coverage.txt
+
+# Left out: what counts on queued signals coming at once. Valgrind hands them
+# over one by one, at moments of its own.
+VALGRIND_TESTS = $(filter-out $(TESTDIR)/signal_info.t,$(TEST_PROGRAMS))
+
+valgrind: all tests ## the compiled tests under valgrind's memcheck
+	@$(CHECK_ENV) TEST_SCALE=$(or $(TEST_SCALE),5) $(PROVE) $(PROVEFLAGS) \
+		--exec tools/valgrind $(VALGRIND_TESTS)
