@@ -4,6 +4,7 @@
 # Scripts about the running libraries and programs: in every variant.
 SCRIPT_TESTS := \
 	bench \
+	differ \
 	echo \
 	python \
 	seeds \
@@ -76,6 +77,25 @@ ECHO_SERVER := $(TESTDIR)/echo_server
 $(eval $(call program,$(ECHO_SERVER),$(ECHO_SRC),-L$(LIBDIR) -ltevent \
 	$(TALLOC_LIBS),$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
 
+# The random walk that tools/differ takes on both libraries.
+WALK_SRC := \
+	tests/walk/base.c \
+	tests/walk/fd.c \
+	tests/walk/immediate.c \
+	tests/walk/loop.c \
+	tests/walk/main.c \
+	tests/walk/proxy.c \
+	tests/walk/queue.c \
+	tests/walk/req.c \
+	tests/walk/signal.c \
+	tests/walk/timer.c \
+	tests/walk/trace.c \
+	tests/walk/wrap.c \
+
+WALK := $(TESTDIR)/walk
+$(eval $(call program,$(WALK),$(WALK_SRC),-L$(LIBDIR) -ltevent \
+	$(TALLOC_LIBS),$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
+
 # Preloaded by tests that make the Nth allocation or system call fail.
 SHIM := $(if $(wildcard tests/shim.c),$(TESTDIR)/shim.so)
 $(TESTDIR)/shim.so: tests/shim.c $(MAKE_PARTS) $(FLAGS_FILE)
@@ -92,7 +112,7 @@ CHECK_ENV = BUILDDIR='$(BUILDDIR)' VARIANT='$(VARIANT)' CC='$(CC)' \
 
 .PHONY: tests check check-stock
 
-tests: $(TEST_PROGRAMS) $(ECHO_SERVER) $(SHIM) ## builds the tests
+tests: $(TEST_PROGRAMS) $(ECHO_SERVER) $(SHIM) $(WALK) ## builds the tests
 
 check: all tests ## builds and runs the tests
 	@$(CHECK_ENV) $(SANITIZER_ENV) $(PROVE) $(PROVEFLAGS) \
@@ -160,5 +180,16 @@ check-stock: $(STOCK_PROGRAMS) $(STOCK_ECHO)
 	@$(CHECK_ENV) STOCK='$(or $(STOCK),/usr)' $(SANITIZER_ENV) \
 		$(PROVE) $(PROVEFLAGS) $(STOCK_PROGRAMS) $(STOCK_SCRIPTS)
 endif
+
+STOCK_WALK := $(STOCKDIR)/tests/walk
+DEPENDS += $(WALK_SRC:%.c=$(STOCKDIR)/obj/%.d)
+
+$(STOCK_WALK): $(WALK_SRC:%.c=$(STOCKDIR)/obj/%.o)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_LDFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(STOCK_LIBS) $(TALLOC_LIBS)
+
+tests: $(if $(wildcard $(STOCK_HEADER)),$(STOCK_WALK))
 
 -include $(DEPENDS) $(TEST_COMMON:%.c=$(STOCKDIR)/obj/%.d)

@@ -49,7 +49,7 @@ PROGRAMS += $(BINDIR)/weft-stress
 $(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\
 	$(WEFT_LIBS) -lm,$(WEFT_FILES)))
 
-.PHONY: dropin stress model demo
+.PHONY: differ dropin stress model demo
 
 STRESS_SECONDS ?= 60
 
@@ -58,6 +58,9 @@ stress: $(BINDIR)/weft-stress ## every protocol hammered for STRESS_SECONDS
 
 dropin: all ## Debian's own programs on this library and on the packaged one
 	tools/dropin --library $(LIBDIR)/libtevent.so.0
+
+differ: ## random walks on both libraries, compared
+	BUILDDIR='$(BUILDDIR)' MAKE='$(MAKE)' MAKEFLAGS= tools/differ
 
 model: ## the Spin models of docs/models and their mutants
 	tools/model
