@@ -29,6 +29,7 @@ TREE_TESTS := \
 	packages \
 	pairs \
 	readme \
+	rules \
 	style \
 	symbols \
 	valgrind \
@@ -110,7 +111,7 @@ CHECK_ENV = BUILDDIR='$(BUILDDIR)' VARIANT='$(VARIANT)' CC='$(CC)' \
 	PKG_CONFIG='$(PKG_CONFIG)' PYTHON='$(PYTHON)' MAKE='$(MAKE)' \
 	VARIANT_FLAGS='$(VARIANT_FLAGS)' STOCK= MAKEFLAGS= MAKELEVEL=
 
-.PHONY: tests check check-stock
+.PHONY: tests check check-stock rules
 
 tests: $(TEST_PROGRAMS) $(ECHO_SERVER) $(SHIM) $(WALK) ## builds the tests
 
@@ -191,5 +192,10 @@ $(STOCK_WALK): $(WALK_SRC:%.c=$(STOCKDIR)/obj/%.o)
 		$(STOCK_LIBS) $(TALLOC_LIBS)
 
 tests: $(if $(wildcard $(STOCK_HEADER)),$(STOCK_WALK))
+
+# What both sides make of each rule; stock's side where its header is.
+rules: all tests $(if $(wildcard $(STOCK_HEADER)),\
+		$(ENGINE_TESTS:%=$(STOCKDIR)/tests/%.t)) ## runs what is cited in tests/rules.txt and reports rule by rule
+	@$(CHECK_ENV) $(SANITIZER_ENV) tools/rules $(BUILDDIR)
 
 -include $(DEPENDS) $(TEST_COMMON:%.c=$(STOCKDIR)/obj/%.d)

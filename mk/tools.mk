@@ -49,7 +49,7 @@ PROGRAMS += $(BINDIR)/weft-stress
 $(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\
 	$(WEFT_LIBS) -lm,$(WEFT_FILES)))
 
-.PHONY: differ dropin stress model demo
+.PHONY: differ dropin hazards stress model demo
 
 STRESS_SECONDS ?= 60
 
@@ -61,6 +61,9 @@ dropin: all ## Debian's own programs on this library and on the packaged one
 
 differ: ## random walks on both libraries, compared
 	BUILDDIR='$(BUILDDIR)' MAKE='$(MAKE)' MAKEFLAGS= tools/differ
+
+hazards: ## what stock does where ours is safe, under valgrind
+	BUILDDIR='$(BUILDDIR)' MAKE='$(MAKE)' MAKEFLAGS= tools/hazards
 
 model: ## the Spin models of docs/models and their mutants
 	tools/model
