@@ -272,7 +272,7 @@ static PyObject *context_add_timer_offset(PyObject *self, PyObject *args)
 	return event_add_timer(context_of(self), when, handler);
 }
 
-/* A stub, as upstream. */
+/* Does nothing, as in stock (B1604): programs that call it must still run. */
 static PyObject *context_wakeup_send(PyObject *Py_UNUSED(self),
 				     PyObject *Py_UNUSED(when))
 {
@@ -312,7 +312,7 @@ static PyMethodDef context_methods[] = {
 	  "Calls handler(seconds) once, in offset seconds.\n"
 	  "Returns a Timer." },
 	{ "wakeup_send", context_wakeup_send, METH_O,
-	  "wakeup_send(t)\n--\n\nA stub." },
+	  "wakeup_send(t)\n--\n\nNothing is done; gives None." },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -12,8 +12,8 @@
  *      Request goes    the request is freed, its place in the queue is the
  *                      next one's
  *
- * Of a Request's methods only cancel() does something; the others are stubs
- * that take anything and give None, as upstream.
+ * Of a Request's methods only cancel() does something; the others take
+ * anything and give None, as in stock.
  *
  * Threads: that of the loop. Lock: the GIL.
  */
@@ -180,8 +180,8 @@ static PyObject *request_cancel(PyObject *self, PyObject *Py_UNUSED(unused))
 	return Py_NewRef(Py_None);
 }
 
-static PyObject *request_stub(PyObject *Py_UNUSED(self),
-			      PyObject *Py_UNUSED(args))
+static PyObject *request_nothing(PyObject *Py_UNUSED(self),
+				 PyObject *Py_UNUSED(args))
 {
 	return Py_NewRef(Py_None);
 }
@@ -242,28 +242,30 @@ static PyType_Slot queue_slots[] = {
 	{ Py_tp_getset, queue_attributes }, { 0, NULL },
 };
 
-#define STUB(name)                                          \
-	{                                                   \
-		name, request_stub, METH_VARARGS, "A stub." \
+/* What is there in stock and does nothing (B1607): programs that call it must
+ * still run. */
+#define NOTHING(name)                                                \
+	{                                                            \
+		name, request_nothing, METH_VARARGS, "Does nothing." \
 	}
 
 static PyMethodDef request_methods[] = {
 	{ "cancel", request_cancel, METH_NOARGS,
 	  "cancel()\n--\n\nAsks the request to stop." },
-	STUB("done"),
-	STUB("is_error"),
-	STUB("notify_callback"),
-	STUB("poll"),
-	STUB("post"),
-	STUB("received"),
-	STUB("set_endtime"),
-	STUB("set_error"),
-	STUB("wakeup_recv"),
+	NOTHING("done"),
+	NOTHING("is_error"),
+	NOTHING("notify_callback"),
+	NOTHING("poll"),
+	NOTHING("post"),
+	NOTHING("received"),
+	NOTHING("set_endtime"),
+	NOTHING("set_error"),
+	NOTHING("wakeup_recv"),
 	{ NULL, NULL, 0, NULL },
 };
 
 static PyGetSetDef request_attributes[] = {
-	{ .name = "in_progress", .get = request_get_nothing, .doc = "A stub." },
+	{ .name = "in_progress", .get = request_get_nothing, .doc = "None." },
 	{ .name = NULL },
 };
 
