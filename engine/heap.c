@@ -14,7 +14,7 @@
  *  Due run. When many entries are due at once (a sixteenth of a second of
  *  sleep is enough on a busy server), popping one by one would sift through
  *  cold memory for each. They are taken out in one scan, sorted once, and
- *  handed out from the front of that run.
+ *  handed out from the front of that run (heap_run.c).
  *
  *        run:   r r r r r        sorted, the next one first
  *        heap:  h                the first is the smaller of r[next] and h[0]
@@ -24,11 +24,11 @@
  *  1. entry.key <= entry.node->key; children of an entry are not less than it.
  *  2. node->bound is the time of its entry's key; the sequence is not needed,
  *     since a later move always carries a larger one.
- *  3. capacity >= length + (run_length - run_next): a node can always move
+ *  3. capacity >= length + what is left of the run: a node can always move
  *     from the run to the heap, so tev_heap_move() never needs memory. Nor
  *     does an insert of what was popped: length counts empty entries, and pop
  *     makes none.
- *  4. node->slot names its entry; RUN marks an entry of the run.
+ *  4. node->slot names its entry; RUN marks a node of the run.
  *
  * Cost: insert, move and remove O(log n) at worst, first amortised.
  * Threads: the owner's only. Not here: what a timer is (timer.c).
@@ -45,8 +45,6 @@
 #define HEAP_COMPACT_MIN  64U
 #define HEAP_RUN_MIN      64U /* a run is made of at least this many, */
 #define HEAP_RUN_SHARE    8U  /* and of one in so many of all */
-#define HEAP_PREFETCH     6U  /* timers ahead in a run */
-#define HEAP_LINE         64U /* bytes the processor fetches */
 
 void tev_heap_init(struct tev_heap *heap)
 {
@@ -57,7 +55,7 @@ void tev_heap_init(struct tev_heap *heap)
 void tev_heap_fini(struct tev_heap *heap)
 {
 	free(heap->entries);
-	free(heap->run);
+	tev_heap_run_close(&heap->run);
 	tev_heap_init(heap);
 }
 
@@ -73,16 +71,12 @@ static inline bool key_less(const struct tev_heap_key *a,
 	return a->seq < b->seq;
 }
 
-static inline uint32_t run_left(const struct tev_heap *heap)
-{
-	return heap->run_length - heap->run_next;
-}
-
 /* Makes room for @extra further nodes.
  * Return: false when out of memory; nothing has changed then. */
 bool tev_heap_reserve(struct tev_heap *heap, uint32_t extra)
 {
-	uint64_t needed = (uint64_t)heap->length + run_left(heap) + extra;
+	uint64_t needed = (uint64_t)heap->length +
+			  tev_heap_run_left(&heap->run) + extra;
 	uint64_t capacity = heap->capacity;
 	struct tev_heap_entry *entries = NULL;
 
@@ -227,20 +221,6 @@ void tev_heap_insert(struct tev_heap *heap, struct tev_heap_node *node,
 	sift_up(heap, heap->length++, entry);
 }
 
-static void run_skip_empty(struct tev_heap *heap)
-{
-	while (heap->run_next < heap->run_length &&
-	       heap->run[heap->run_next].node == NULL) {
-		heap->run_next++;
-	}
-	if (heap->run_next == heap->run_length && heap->run != NULL) {
-		free(heap->run);
-		heap->run = NULL;
-		heap->run_next = 0;
-		heap->run_length = 0;
-	}
-}
-
 /* Takes @node, which is queued, out. */
 void tev_heap_remove(struct tev_heap *heap, struct tev_heap_node *node)
 {
@@ -250,8 +230,7 @@ void tev_heap_remove(struct tev_heap *heap, struct tev_heap_node *node)
 	heap->live--;
 
 	if ((slot & TEV_HEAP_RUN) != 0) {
-		heap->run[slot & ~TEV_HEAP_RUN].node = NULL;
-		run_skip_empty(heap);
+		tev_heap_run_remove(&heap->run, slot & ~TEV_HEAP_RUN);
 		return;
 	}
 	if (slot == heap->length - 1) {
@@ -330,26 +309,17 @@ static void heap_settle(struct tev_heap *heap)
 /* The node with the least key, or NULL. It stays queued. */
 struct tev_heap_node *tev_heap_first(struct tev_heap *heap)
 {
+	struct tev_heap_node *first = NULL;
+
 	heap_settle(heap);
-	if (heap->run == NULL) {
+	if (heap->run.length == 0) {
 		return heap->length > 0 ? heap->entries[0].node : NULL;
 	}
-	if (heap->run_next + HEAP_PREFETCH < heap->run_length) {
-		/* A number: an emptied entry has no node, and a prefetch of
-		 * nowhere does no harm. */
-		uintptr_t later = (uintptr_t)heap
-					  ->run[heap->run_next + HEAP_PREFETCH]
-					  .node;
-
-		__builtin_prefetch((const void *)(later - HEAP_LINE), 1);
-		__builtin_prefetch((const void *)later, 1);
-		__builtin_prefetch((const void *)(later + HEAP_LINE), 1);
-	}
-	if (heap->length > 0 &&
-	    key_less(&heap->entries[0].key, &heap->run[heap->run_next].key)) {
+	first = tev_heap_run_first(&heap->run);
+	if (heap->length > 0 && key_less(&heap->entries[0].key, &first->key)) {
 		return heap->entries[0].node;
 	}
-	return heap->run[heap->run_next].node;
+	return first;
 }
 
 /* Counts due entries below and at @slot, up to @limit. Depth is log4 n. */
@@ -370,97 +340,28 @@ static uint32_t count_due(const struct tev_heap *heap, uint64_t slot,
 	return count;
 }
 
-/* The key as three unsigned words, the least significant first. */
-static inline uint64_t key_word(const struct tev_heap_key *key, unsigned which)
-{
-	const uint64_t sign = UINT64_C(1) << 63;
-
-	return which == 0   ? key->seq
-	       : which == 1 ? (uint64_t)key->usec ^ sign
-			    : (uint64_t)key->sec ^ sign;
-}
-
-/* Moves @count entries, in the order of one byte of one word, over to @to. */
-static void sort_by_byte(const struct tev_heap_entry *from,
-			 struct tev_heap_entry *to, uint32_t count,
-			 unsigned word, unsigned shift)
-{
-	uint32_t place[256] = { 0 };
-	uint32_t sum = 0;
-	uint32_t i = 0;
-
-	for (i = 0; i < count; i++) {
-		place[key_word(&from[i].key, word) >> shift & 0xff]++;
-	}
-	for (i = 0; i < 256; i++) {
-		uint32_t here = place[i];
-
-		place[i] = sum;
-		sum += here;
-	}
-	for (i = 0; i < count; i++) {
-		to[place[key_word(&from[i].key, word) >> shift & 0xff]++] =
-			from[i];
-	}
-}
-
-/* Sorts @count entries byte by byte, those that are the same in all left out,
- * which are most: no comparison is guessed wrong. @spare has room for as many.
- * Return: which of the two holds the result. */
-static struct tev_heap_entry *run_sort(struct tev_heap_entry *from,
-				       struct tev_heap_entry *spare,
-				       uint32_t count)
-{
-	unsigned word = 0;
-
-	for (word = 0; word < 3; word++) {
-		uint64_t first = key_word(&from[0].key, word);
-		uint64_t differ = 0;
-		unsigned shift = 0;
-		uint32_t i = 0;
-
-		for (i = 1; i < count; i++) {
-			differ |= key_word(&from[i].key, word) ^ first;
-		}
-		for (shift = 0; shift < 64; shift += 8) {
-			if ((differ >> shift & 0xff) != 0) {
-				struct tev_heap_entry *swap = from;
-
-				sort_by_byte(from, spare, count, word, shift);
-				from = spare;
-				spare = swap;
-			}
-		}
-	}
-	return from;
-}
-
-/* Splits the heap: due entries go to @due, the rest stays. @due has room for
- * all. Return: how many are due. */
-static uint32_t extract_due(struct tev_heap *heap, const struct timeval *now,
-			    struct tev_heap_entry *due)
+/* Moves what is due, and fit for it, over to @run; the rest stays. */
+static void extract_due(struct tev_heap *heap, const struct timeval *now,
+			struct tev_heap_run *run)
 {
 	uint32_t from = 0;
 	uint32_t kept = 0;
-	uint32_t count = 0;
 
 	for (from = 0; from < heap->length; from++) {
-		struct tev_heap_entry entry = heap->entries[from];
+		struct tev_heap_entry *entry = &heap->entries[from];
 
-		if (entry.node == NULL) {
+		if (entry->node == NULL ||
+		    (tev_heap_key_due(&entry->key, now) &&
+		     tev_heap_key_due(&entry->node->key, now) &&
+		     tev_heap_run_add(run, entry->node))) {
 			continue;
 		}
-		entry_refresh(&entry);
-		if (tev_heap_key_due(&entry.key, now)) {
-			due[count++] = entry;
-		} else {
-			heap->entries[kept++] = entry;
-		}
+		entry_refresh(entry);
+		heap->entries[kept++] = *entry;
 	}
 	heap->length = kept;
 	heap->dead = 0;
 	heapify(heap);
-	return count;
 }
 
 /* Makes a run when it is worth it; called with the first node being due. The
@@ -468,13 +369,10 @@ static uint32_t extract_due(struct tev_heap *heap, const struct timeval *now,
  * memory there is no run, and nothing is lost. */
 void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now)
 {
-	struct tev_heap_entry *buffer = NULL;
-	struct tev_heap_entry *sorted = NULL;
 	uint32_t wanted = heap->length / HEAP_RUN_SHARE;
 	uint32_t count = 0;
-	uint32_t i = 0;
 
-	if (heap->run != NULL || heap->length < 2 * HEAP_RUN_MIN) {
+	if (heap->run.length > 0 || heap->length < 2 * HEAP_RUN_MIN) {
 		return;
 	}
 	if (heap->patience > 0) {
@@ -487,31 +385,20 @@ void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now)
 		heap->patience = count;
 		return;
 	}
-
-	buffer = malloc(2 * (size_t)heap->length * sizeof(*buffer));
-	if (buffer == NULL) {
-		heap->patience = wanted;
-		return;
+	if (tev_heap_run_open(&heap->run, heap->length)) {
+		extract_due(heap, now, &heap->run);
+		tev_heap_run_sort(&heap->run);
 	}
-	count = extract_due(heap, now, buffer);
-	sorted = run_sort(buffer, buffer + count, count);
-	if (sorted != buffer) {
-		memcpy(buffer, sorted, count * sizeof(*buffer));
+	if (heap->run.length < wanted) {
+		heap->patience = wanted; /* for what does not fit */
 	}
-	for (i = 0; i < count; i++) {
-		buffer[i].node->slot = i | TEV_HEAP_RUN;
-	}
-	heap->run = buffer;
-	heap->run_next = 0;
-	heap->run_length = count;
-	run_skip_empty(heap);
 }
 
 /* Some queued node, or NULL: for taking all of them out one after another. */
 struct tev_heap_node *tev_heap_any(struct tev_heap *heap)
 {
-	if (heap->run != NULL) {
-		return heap->run[heap->run_next].node;
+	if (heap->run.length > 0) {
+		return tev_heap_run_first(&heap->run);
 	}
 	while (heap->length > 0 &&
 	       heap->entries[heap->length - 1].node == NULL) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Heap: pending timers in exact order, a million of them being ordinary.
  *
- * See heap.c for how it works. A node is embedded in whatever is to be timed;
- * the heap never allocates or frees nodes.
+ * See heap.c for how it works.
  */
 #pragma once
 
@@ -10,24 +9,8 @@
 #include <stdint.h>
 #include <sys/time.h>
 
-/* Compared field by field, so an unnormalised time sorts as its fields say.
- * @seq is unique: among equal times, first come first served. */
-struct tev_heap_key {
-	int64_t sec;
-	int64_t usec;
-	uint64_t seq;
-};
-
-struct tev_heap_node {
-	struct tev_heap_key key; /* O: when this is really due */
-	int64_t bound_sec;  /* O: its place in the heap is for this time: */
-	int64_t bound_usec; /* O: never later than the key */
-	uint32_t slot;      /* O: where; TEV_HEAP_NOWHERE when nowhere */
-	uint32_t mark;      /* O: for who embeds it; nothing to the heap */
-};
-
-#define TEV_HEAP_NOWHERE UINT32_MAX
-#define TEV_HEAP_RUN     0x80000000U /* in a slot: an entry of the run */
+#include "engine/heap_node.h"
+#include "engine/heap_run.h"
 
 struct tev_heap_entry {
 	struct tev_heap_key key;    /* O: a lower bound of node->key */
@@ -36,40 +19,17 @@ struct tev_heap_entry {
 
 struct tev_heap {
 	struct tev_heap_entry *entries; /* O: 4-ary heap of @length entries */
-	struct tev_heap_entry *run;     /* O: due entries, sorted; see heap.c */
+	struct tev_heap_run run;        /* O: what has become due at once */
 	uint32_t length;
 	uint32_t capacity; /* at least length + rest of the run + reserved */
 	uint32_t dead;     /* entries without a node */
-	uint32_t run_next; /* the head of the run */
-	uint32_t run_length;
 	uint32_t patience; /* pops before the due ones are counted again */
 	uint32_t live;     /* nodes in heap and run */
 };
 
-static inline void tev_heap_node_init(struct tev_heap_node *node)
-{
-	node->slot = TEV_HEAP_NOWHERE;
-	node->mark = 0;
-}
-
-static inline bool tev_heap_node_queued(const struct tev_heap_node *node)
-{
-	return node->slot != TEV_HEAP_NOWHERE;
-}
-
 static inline bool tev_heap_empty(const struct tev_heap *heap)
 {
 	return heap->live == 0;
-}
-
-/* The key's time is @now or earlier. */
-static inline bool tev_heap_key_due(const struct tev_heap_key *key,
-				    const struct timeval *now)
-{
-	if (key->sec != now->tv_sec) {
-		return key->sec < now->tv_sec;
-	}
-	return key->usec <= now->tv_usec;
 }
 
 /* Gives @node a later time, if it is in the heap and its entry stands for one
@@ -106,13 +66,12 @@ struct tev_heap_node *tev_heap_any(struct tev_heap *heap);
  * place. Any change to the heap may move nodes to other places. */
 static inline uint32_t tev_heap_places(const struct tev_heap *heap)
 {
-	return heap->length + heap->run_length - heap->run_next;
+	return heap->length + heap->run.length;
 }
 
 static inline struct tev_heap_node *tev_heap_place(const struct tev_heap *heap,
 						   uint32_t place)
 {
-	return place < heap->length
-		       ? heap->entries[place].node
-		       : heap->run[place - heap->length + heap->run_next].node;
+	return place < heap->length ? heap->entries[place].node
+				    : heap->run.nodes[place - heap->length];
 }

@@ -13,6 +13,7 @@ ENGINE_SRC := \
 	engine/fork.c \
 	engine/glue.c \
 	engine/heap.c \
+	engine/heap_run.c \
 	engine/immediate.c \
 	engine/immediate_run.c \
 	engine/lifecycle.c \

@@ -90,12 +90,13 @@ static void sorted_remove(struct bench *bench, struct item *item)
 		(bench->count - place) * sizeof(bench->sorted[0]));
 }
 
+/* Some have a time that does not fit into a run. */
 static struct tev_heap_key random_key(struct bench *bench)
 {
 	return (struct tev_heap_key){
 		.sec = (int64_t)roll(bench, bench->spread) -
 		       (int64_t)bench->spread / 2,
-		.usec = roll(bench, 3),
+		.usec = roll(bench, 50) == 0 ? INT32_MAX : roll(bench, 3),
 		.seq = ++bench->sequence,
 	};
 }
@@ -217,6 +218,10 @@ static void run(struct fixture *fx, uint64_t seed, uint32_t spread)
 			(long)roll(bench, spread) - (long)spread / 2, 1
 		};
 
+		if (round == 6) {
+			/* Nor does a sequence that is far away. */
+			bench->sequence += UINT64_C(1) << 33;
+		}
 		for (unsigned i = 0; i < NODES; i++) {
 			random_step(bench);
 			if (i % 8 == 0) {
@@ -247,6 +252,57 @@ static void test_random(struct fixture *fx)
 		run(fx, 1 + i, spreads[i]);
 		run(fx, 1000 + i, spreads[i]);
 	}
+}
+
+static void add_due(struct bench *bench, unsigned which,
+		    struct tev_heap_key key)
+{
+	struct item *item = &bench->items[which];
+
+	key.seq = ++bench->sequence;
+	if (!tev_heap_reserve(&bench->heap, 1)) {
+		bail_out("no memory");
+	}
+	tev_heap_insert(&bench->heap, &item->node, key);
+	item->queued = true;
+	sorted_insert(bench, item);
+}
+
+/* Rising, falling and equal times, and in between what does not fit. */
+static void test_gather(struct fixture *fx)
+{
+	static const struct tev_heap_key odd[] = {
+		{ .sec = -1 },       { .sec = INT64_MIN },  { .usec = -1 },
+		{ .usec = 1 << 20 }, { .usec = INT64_MAX },
+	};
+	struct bench *bench = bench_open(fx, 3, 1);
+	struct timeval now = { 1000000000, 0 };
+	unsigned which = 0;
+
+	for (size_t i = 0; i < TEV_ARRAY_SIZE(odd); i++) {
+		add_due(bench, which++, odd[i]);
+	}
+	while (which < NODES) {
+		int64_t seconds[] = { which, NODES - which, 7 };
+		struct tev_heap_key key = { .sec = seconds[which % 3],
+					    .usec = which % 1000 };
+
+		add_due(bench, which, key);
+		which++;
+	}
+	(void)tev_heap_first(&bench->heap);
+	tev_heap_gather_due(&bench->heap, &now);
+	is_uint(bench->heap.run.length, NODES - TEV_ARRAY_SIZE(odd),
+		"all that fit are gathered");
+	while (bench->count > 0) {
+		check_first(bench);
+		sorted_remove(bench, bench->sorted[0]);
+		tev_heap_pop(&bench->heap, tev_heap_first(&bench->heap));
+	}
+	is_uint(bench->wrong, 0, "and all come in order");
+	is_uint(bench->heap.run.length, 0, "the run is gone");
+	tev_heap_fini(&bench->heap);
+	TALLOC_FREE(bench);
 }
 
 static void test_any(struct fixture *fx)
@@ -295,6 +351,7 @@ static void test_reserve(struct fixture *fx)
 int main(void)
 {
 	fixture_run_flags("heap random", test_random, FIXTURE_NO_CONTEXT);
+	fixture_run_flags("heap gather", test_gather, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("heap any", test_any, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("heap reserve", test_reserve, FIXTURE_NO_CONTEXT);
 	return done();

@@ -111,6 +111,3 @@ static inline uint32_t bench_below(uint64_t *state, uint32_t limit)
 {
 	return (uint32_t)(((bench_roll(state) >> 32) * limit) >> 32);
 }
-
-/* 0..@count-1 in an order that is always the same; the caller frees it. */
-uint32_t *bench_shuffled(const struct bench *bench, uint32_t count);

@@ -98,22 +98,6 @@ struct tevent_context *bench_context(const struct bench *bench)
 	return ev;
 }
 
-uint32_t *bench_shuffled(const struct bench *bench, uint32_t count)
-{
-	uint32_t *order = malloc(count * sizeof(*order));
-	uint64_t dice = count;
-	uint32_t i = 0;
-
-	bench_check(bench, order != NULL, "no memory");
-	for (i = 0; i < count; i++) {
-		uint32_t other = bench_below(&dice, i + 1);
-
-		order[i] = order[other];
-		order[other] = i;
-	}
-	return order;
-}
-
 void bench_pin(bool last)
 {
 	static cpu_set_t all; /* of the process, before anything was pinned */
