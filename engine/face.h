@@ -19,6 +19,7 @@
 #include "engine/context.h"
 #include "engine/list.h"
 
+struct tev_immediate_run;
 struct tevent_immediate;
 
 /* What comes through such a face is the library's: freed when it is not
@@ -33,7 +34,8 @@ struct tev_face {
 	void (*arrived)(struct tev_face *face, struct tevent_immediate *im);
 
 	/* Calls the handler of an immediate that it owns; TEV_FACE_OWNS. */
-	void (*call)(struct tev_face *face, struct tevent_immediate *im);
+	void (*call)(struct tev_face *face, struct tevent_immediate *im,
+		     struct tev_immediate_run *run);
 
 	/* The context goes or starts anew: it is out of its faces already. */
 	void (*gone)(struct tev_face *face);

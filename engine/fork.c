@@ -4,8 +4,8 @@
  * One pthread_atfork() handler in the child counts a generation and renews
  * the cached process id. Whatever must not be shared with the parent (epoll
  * descriptor, eventfd) carries the generation it was made in and is replaced
- * on its first use in another one. So fork itself takes no lock of ours and
- * costs nothing; a child that goes on to exec is never touched.
+ * on its first use in another one. So fork itself costs next to nothing (one
+ * lock, in immediate_store.c); a child that goes on to exec is never touched.
  *
  * vfork and raw clone do not run the handler; such children must exec.
  *

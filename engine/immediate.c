@@ -54,6 +54,7 @@ void tev_immediate_init(struct tevent_immediate *im, const char *location)
 	im->via = 0;
 	im->ending = false;
 	im->owned = false;
+	im->alone = false;
 	im->tag = 0;
 	im->handler_name = NULL;
 	im->location = location;
@@ -413,17 +414,6 @@ void tev_immediate_wrapper_fini(struct tevent_context *ev,
 			tev_immediate_unlink(ev, im);
 		}
 	}
-}
-
-struct tevent_immediate *_tevent_create_immediate(TALLOC_CTX *mem_ctx,
-						  const char *location)
-{
-	struct tevent_immediate *im = talloc(mem_ctx, struct tevent_immediate);
-
-	if (im != NULL) {
-		tev_immediate_init(im, location);
-	}
-	return im;
 }
 
 void _tevent_schedule_immediate(struct tevent_immediate *im,

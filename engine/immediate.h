@@ -18,8 +18,9 @@ struct tev_mailbox;
 struct tev_immediate_run {
 	struct tev_immediate_run *outer; /* of the same one, in an outer loop */
 	struct tevent_context *ev;
-	bool ended; /* DETACH was told, or nobody wants to know */
-	bool given; /* its handler gave it to another thread */
+	bool ended;   /* DETACH was told, or nobody wants to know */
+	bool given;   /* its handler gave it to another thread */
+	bool proxied; /* came through a proxy: its handler may post it */
 };
 
 /* All that a run touches lies in the first 64 bytes. */
@@ -37,6 +38,7 @@ struct tevent_immediate {
 	bool posted : 1;    /* Q: still in the mailbox */
 	bool ending : 1;    /* O: it runs, and DETACH is to be traced */
 	bool owned : 1;     /* Q: that face owns it, see TEV_FACE_OWNS */
+	bool alone : 1; /* I: made without a parent, see immediate_store.c */
 	union {
 		struct tev_word_node node;     /* Q: while posted */
 		struct tev_immediate_run *run; /* O: while running, ending */

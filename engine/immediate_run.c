@@ -8,7 +8,8 @@
  *
  * A handler may give its own immediate to another thread, through a proxy: then
  * its runs are told so, and their runners do not touch it again. What is
- * embedded, or a face's own, may be gone with its handler in any case.
+ * embedded may be gone with its handler in any case. What came through a proxy
+ * is freed by that after the handler, which means: by its runner.
  *
  * Who is traced, wrapped, nested or comes through a proxy takes the long way
  * round; the short one is what programs spend their time in.
@@ -25,6 +26,7 @@
 #include "engine/face.h"
 #include "engine/glue.h"
 #include "engine/immediate.h"
+#include "engine/immediate_store.h"
 #include "engine/trace.h"
 
 /* Lets the runs of @im that are under way forget it: it goes to another thread,
@@ -70,15 +72,17 @@ static void immediate_call_wrapped(struct tevent_context *wrap,
 
 /* Calls the handler of what came through a proxy. */
 static void immediate_call_owned(struct tevent_context *ev,
-				 struct tevent_immediate *im)
+				 struct tevent_immediate *im,
+				 struct tev_immediate_run *run)
 {
 	struct tev_face *face = tev_face_find(ev, im->via);
 
 	if (face != NULL) {
-		face->call(face, im);
+		face->call(face, im, run);
 		return;
 	}
 	/* The proxy was freed when it was traced. */
+	tev_immediate_give(im);
 	tev_immediate_cancel(im);
 	tev_immediate_end_post(im);
 }
@@ -103,7 +107,7 @@ static void immediate_call_watched(struct tevent_context *user_ev,
 					    TEVENT_EVENT_TRACE_BEFORE_HANDLER);
 		}
 		if (im->owned) {
-			immediate_call_owned(ev, im);
+			immediate_call_owned(ev, im, run);
 		} else {
 			im->handler(ev, im, im->private_data);
 		}
@@ -126,8 +130,12 @@ static bool immediate_invoke_watched(struct tevent_context *ev,
 {
 	struct tevent_context *user_ev = im->ev;
 	bool owned = im->owned;
-	bool kept = !im->embedded && !owned;
-	struct tev_immediate_run run = { .ev = ev, .ended = true };
+	bool kept = !im->embedded;
+	struct tev_immediate_run run = {
+		.ev = ev,
+		.ended = true,
+		.proxied = owned,
+	};
 
 	tev_immediate_unlink(ev, im);
 	if (kept) {
@@ -136,7 +144,7 @@ static bool immediate_invoke_watched(struct tevent_context *ev,
 	}
 	immediate_call_watched(user_ev, im, &run);
 	if (!kept) {
-		return owned;
+		return false;
 	}
 	if (run.given) {
 		return true;
@@ -144,11 +152,10 @@ static bool immediate_invoke_watched(struct tevent_context *ev,
 	im->run = run.outer;
 	im->running = run.outer != NULL;
 	if (im->destroyed && !im->running) {
-		talloc_set_destructor(im, NULL);
-		TALLOC_FREE(im);
+		tev_immediate_free(im);
 		return true;
 	}
-	return false;
+	return owned;
 }
 
 /* Takes @im out and calls its handler.
@@ -168,6 +175,7 @@ static inline bool immediate_invoke(struct tevent_context *ev,
 	run.outer = NULL;
 	run.ended = true;
 	run.given = false;
+	run.proxied = false;
 	immediate_enter(im, &run);
 	im->handler(ev, im, im->private_data);
 	if (tev_unlikely(run.given)) {
@@ -175,8 +183,7 @@ static inline bool immediate_invoke(struct tevent_context *ev,
 	}
 	im->running = false;
 	if (tev_unlikely(im->destroyed)) {
-		talloc_set_destructor(im, NULL);
-		TALLOC_FREE(im);
+		tev_immediate_free(im);
 		return true;
 	}
 	return false;

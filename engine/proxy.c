@@ -11,11 +11,12 @@
  *                                  delivered: children of a holder, handler,
  *                                  and what is still there then is freed
  *
- * The holder is what makes the end of a delivery simple: whatever the handler
+ * The holder is what makes the end of a delivery simple: data that the handler
  * has stolen, freed, or given to another thread is no child of it any more, and
- * need not be looked at. A handler that runs a nested loop may cause deliveries
- * inside its own; each has a holder, or without memory leaves what is left to
- * the outer one.
+ * need not be looked at. Nor is an immediate that was given; any other is there
+ * as long as its runner is at it (immediate_run.c). A handler that runs a
+ * nested loop may cause deliveries inside its own; each has a holder, or
+ * without memory leaves what is left to the outer one.
  *
  * Order is that of posting, from each thread and for the receiver (stock turns
  * bursts round, B1002), and data goes directly after its handler (stock: after
@@ -35,6 +36,7 @@
 #include "engine/face.h"
 #include "engine/immediate.h"
 #include "engine/immediate_run.h"
+#include "engine/immediate_store.h"
 #include "engine/mailbox.h"
 
 /* One delivery under way, on the stack. */
@@ -59,16 +61,36 @@ static void proxy_arrived(struct tev_face *face, struct tevent_immediate *im)
 	(void)im; /* stays parentless until it is delivered */
 }
 
-/* Frees what the handler left. That is user code once more, which may free the
- * proxy. */
+/* Frees @im where its runner does not do it already. */
+static void proxy_free(struct tevent_immediate *im,
+		       struct tev_immediate_run *run)
+{
+	if (!run->given && !im->destroyed && talloc_free(im) == 0) {
+		run->given = true; /* the handler gave it a destructor */
+	}
+}
+
+/* Frees what the handler left, the immediate last. That is user code once more,
+ * which may free the proxy. */
 static void proxy_leave(struct tevent_thread_proxy *tp,
-			struct proxy_delivery *delivery)
+			struct proxy_delivery *delivery,
+			struct tevent_immediate *im,
+			struct tev_immediate_run *run)
 {
 	struct proxy_delivery *outer = delivery->outer;
 	bool lent = outer != NULL && outer->holder == delivery->holder;
 
 	if (!lent) {
+		bool left = !run->given &&
+			    talloc_parent(im) == delivery->holder;
+
+		if (left) {
+			(void)talloc_steal(NULL, im);
+		}
 		talloc_free_children(delivery->holder);
+		if (left) {
+			proxy_free(im, run);
+		}
 	}
 	if (!delivery->gone) {
 		tp->delivery = outer;
@@ -79,7 +101,8 @@ static void proxy_leave(struct tevent_thread_proxy *tp,
 }
 
 /* Calls the handler of @im and frees what it leaves. */
-static void proxy_call(struct tev_face *face, struct tevent_immediate *im)
+static void proxy_call(struct tev_face *face, struct tevent_immediate *im,
+		       struct tev_immediate_run *run)
 {
 	struct tevent_thread_proxy *tp = tev_container_of(
 		face, struct tevent_thread_proxy, face);
@@ -105,7 +128,7 @@ static void proxy_call(struct tev_face *face, struct tevent_immediate *im)
 	if (im->handler != NULL) {
 		im->handler(tp->ev, im, im->private_data);
 	}
-	proxy_leave(tp, &delivery);
+	proxy_leave(tp, &delivery, im, run);
 }
 
 /* The context goes or starts anew; what had arrived is freed already. */
@@ -191,10 +214,13 @@ void tevent_thread_proxy_schedule(struct tevent_thread_proxy *tp,
 	im->handler_name = NULL;
 	/* Transferred by the mailbox to the owner of tp->ev: nobody of this
 	 * thread may find them from here on. */
-	(void)talloc_steal(NULL, im);
-	if (data != NULL) {
+	if (im_parent != NULL) {
+		(void)talloc_steal(NULL, im);
+	}
+	if (data_parent != NULL) {
 		(void)talloc_steal(NULL, data);
 	}
+	tev_immediate_sign(im);
 	if (!tev_immediate_post(im, tp->ev, tp->face.id, tp->mailbox)) {
 		(void)talloc_steal(im_parent, im);
 		if (data != NULL) {

@@ -20,6 +20,8 @@
 #include "engine/context.h"
 #include "engine/glue.h"
 #include "engine/immediate.h"
+#include "engine/immediate_run.h"
+#include "engine/immediate_store.h"
 #include "engine/mailbox.h"
 
 struct tevent_threaded_context {
@@ -65,14 +67,17 @@ void _tevent_threaded_schedule_immediate(struct tevent_threaded_context *tctx,
 {
 	uint64_t tag = im->tag;
 
-	if (im->ev != NULL || im->running || im->destroyed || handler == NULL) {
+	if (im->ev != NULL || im->destroyed || handler == NULL ||
+	    (im->running && !im->run->proxied)) {
 		abort(); /* B1102 */
 	}
+	tev_immediate_give(im); /* its own handler may be here */
 	im->tag = 0;
 	im->handler = handler;
 	im->private_data = private_data;
 	im->handler_name = handler_name;
 	im->location = location;
+	tev_immediate_sign(im);
 	if (!tev_immediate_post(im, tctx->ev, tctx->via, tctx->mailbox)) {
 		im->tag = tag; /* the context has gone: nothing happened */
 	}

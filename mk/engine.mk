@@ -16,6 +16,7 @@ ENGINE_SRC := \
 	engine/heap_run.c \
 	engine/immediate.c \
 	engine/immediate_run.c \
+	engine/immediate_store.c \
 	engine/lifecycle.c \
 	engine/loop.c \
 	engine/mailbox.c \
@@ -108,6 +109,7 @@ ENGINE_TESTS := \
 # Tests of what stands behind private headers.
 ENGINE_UNIT_TESTS := \
 	heap \
+	immediate_store \
 
 ENGINE_MAP := engine/libtevent.map
 ENGINE_UNIT_CFLAGS := $(LIB_CFLAGS) -Iinclude $(TALLOC_CFLAGS)
