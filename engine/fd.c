@@ -194,6 +194,32 @@ bool tev_fd_is_edge(const struct tevent_fd *fde)
 	return fde->slot != NULL && fde->slot->edge;
 }
 
+/* Makes an event that is alone on its descriptor, an eventfd, such a one, as
+ * far as the backend can. For libweft, whose loops sleep and wake by an eventfd
+ * of its own: each wake-up then costs one system call less, the read. Asked
+ * each time, since a backend may be replaced by one that cannot.
+ *
+ * Thread: owner.  Lock: none.
+ * Return: as tev_fd_is_edge().
+ */
+bool tev_fd_edge(struct tevent_fd *fde)
+{
+	struct tev_slot *slot = fde->slot;
+	struct tevent_context *ev = NULL;
+
+	if (slot == NULL || slot->edge) {
+		return slot != NULL;
+	}
+	ev = tev_context_main(fde->ev);
+	if (!ev->backend->edge || ev->ops != NULL ||
+	    slot->fdes.next != slot->fdes.prev) {
+		return false;
+	}
+	slot->edge = true;
+	tev_fd_apply(ev, slot, fde);
+	return tev_fd_is_edge(fde);
+}
+
 /* The table of @fde's context, NULL when it is ours. */
 static inline const struct tevent_ops *fde_ops(const struct tevent_fd *fde)
 {

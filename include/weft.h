@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* weft: jobs on other threads for programs built around tevent.
+/* weft: many threads for programs built around tevent.
+ *
+ * Pools run functions on workers (weft_job_send()). Mailboxes take messages
+ * from any thread (weft_post()), calls bring back an answer (weft_call_send()),
+ * loops are threads that have a tevent context of their own
+ * (weft_loop_start()).
  *
  *      struct sum { char *path; unsigned char sha[32]; };
  *
@@ -13,26 +18,44 @@
  *      ...
  *      ret = weft_job_recv(req, mem_ctx, &sum);                on the loop
  *
- * The block. What a job works on is one talloc tree, the block. weft_job_send()
- * takes it by the address of the caller's pointer and sets that pointer to
- * NULL: from then on exactly one thread at a time owns the whole tree. The
- * function on the worker may read it, change it and allocate below it.
- * weft_job_recv() moves it onto a parent of the receiver's choice. Nobody
- * shares, copies or locks. A block must not be a member of a talloc pool, have
- * a talloc memory limit or (EINVAL) talloc references. A NULL block is fine.
+ * The block. What a job, a call or a message is about is one talloc tree, the
+ * block. weft_job_send() takes it by the address of the caller's pointer and
+ * sets that pointer to NULL: from then on exactly one thread at a time owns the
+ * whole tree. The function on the other side may read it, change it and
+ * allocate below it. weft_job_recv() moves it onto a parent of the receiver's
+ * choice. Nobody shares, copies or locks. A block must not be a member of a
+ * talloc pool, have a talloc memory limit or talloc references, and neither may
+ * what is in it. Only references to the block itself are looked for (EINVAL);
+ * weft-owner(1) finds the others. A NULL block is fine.
  *
  * Threads. A function that takes a TALLOC_CTX, a tevent_context or a
  * tevent_req, or that frees an object, belongs to the thread that owns these.
- * All others may be called from any thread. Nothing here blocks. Freeing a
- * request, a pool or a loop is legal at any moment and never waits.
+ * All others may be called from any thread, but not from a signal handler: let
+ * tevent_add_signal() bring the signal to a loop. Nothing here blocks, but the
+ * functions with _wait in their name. Freeing a request, a pool, a mailbox or
+ * a loop is legal at any moment, in its own functions too, and does not wait
+ * for any user code. (In a process without threads of this library one in 64
+ * mailboxes that are freed waits, some milliseconds at worst, until no thread
+ * can still be posting to them.)
+ *
+ * Fork. In a forked child a context of the thread that forked is to be given to
+ * tevent_re_initialise(), as ever; its mailboxes are there, empty, under their
+ * addresses, its requests of this library never end and may be freed. After
+ * tevent_re_initialise(), here or without a fork, it hears of what other
+ * threads send when its owner has used it with this library once more:
+ * weft_context_addr() will do. Workers and loops stay with the parent:
+ * pools start new ones, loops are gone.
  *
  * Errors are 0 or a positive errno:
  *      EAGAIN     full, or no thread can be had: try later
- *      ECANCELED  cancelled
+ *      ECANCELED  cancelled, or the other side is gone
  *      ETIMEDOUT  the deadline or the request's end time has passed
  *      ESHUTDOWN  the pool takes nothing more
- *      EINVAL     a bad option, or talloc's null tracking is on
+ *      EDEADLK    it would wait for its own thread
+ *      EINVAL     a bad option, no function, or talloc's null tracking is on
  *      ENOMEM     no memory
+ *      EMFILE, ENFILE  no descriptor
+ *      EINPROGRESS     asked for the result of a request that has none yet
  *
  * Options are structures: NULL or all zero means the default. The macros add
  * the structure's size, so that a later version may append fields, and the
@@ -44,6 +67,8 @@
 #ifndef WEFT_H
 #define WEFT_H
 
+#include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,13 +92,16 @@ extern "C" {
 #endif
 
 /* Takes the address of the caller's pointer to a block, whatever its type, or
- * NULL; anything but the address of a pointer does not compile, where the
- * compiler can tell. */
+ * NULL; anything but the address of a pointer, a void pointer too, does not
+ * compile, where the compiler can tell. */
 #if !defined(__cplusplus) && defined(__STDC_VERSION__) && \
 	__STDC_VERSION__ >= 201112L
 #define WEFT_PP_BLOCK(pp) \
 	((void)sizeof(1 ? *_Generic((pp), void *: (void **)0, default: (pp)) \
-			: (void *)0),                                      \
+			: (void *)0),                                        \
+	 (void)sizeof(_Generic(1 ? _Generic((pp), void *: (pp),              \
+				   default: (void *)0)                       \
+				 : (int *)0, int *: 0)),                     \
 	 (void *)(pp))
 #else
 #define WEFT_PP_BLOCK(pp) ((void *)(pp))
@@ -232,7 +260,7 @@ WEFT_EXPORT uint64_t weft_deadline_ms(unsigned ms);
  *                                  weft_job_fn_t fn, void *pp_block,
  *                                  const struct weft_job_options *options);
  *
- * @mem_ctx   parent of the request
+ * @mem_ctx   parent of the request; neither the block (EINVAL) nor in it
  * @ev        where the result arrives; tevent_loop_wait() stays while requests
  *            of this kind are unfinished. Jobs of one loop start in the order
  *            in which they were sent.
@@ -298,6 +326,176 @@ WEFT_EXPORT bool weft_job_should_stop(struct weft_job *job);
  * Thread: the worker that runs @job.
  */
 WEFT_EXPORT void *weft_job_worker_state(struct weft_job *job);
+
+/* ---- addresses and mailboxes --------------------------------------------- */
+
+/* Names a mailbox. It may be copied, stored and used by any thread at any
+ * time, also after the mailbox, its loop and its thread have gone: using it is
+ * refused then. An address is never given out twice, and one of another
+ * program is not taken for one of this. { 0 } is nobody. */
+typedef struct {
+	uint64_t id;
+} weft_addr_t;
+
+/* Where a loop receives. A talloc object; what was accepted and has not run
+ * when it is freed, or when its loop is, is cancelled. As long as it is there
+ * tevent_loop_wait() stays. */
+struct weft_mailbox;
+
+/* A block has arrived. It is freed afterwards unless it was moved to another
+ * parent (talloc_steal(), talloc_move()). Runs on the thread of the mailbox,
+ * which may be freed here, with its loop. */
+typedef void (*weft_handler_fn_t)(struct weft_mailbox *mailbox, void *block);
+
+/* The number of messages that wait has come to options.high (@above), or has
+ * fallen to options.low again. Runs on the thread of the mailbox, between two
+ * messages: @waiting may be more than options.high by then, and a mailbox that
+ * is freed meanwhile does not say that it has emptied. Must not turn the loop:
+ * the message that comes next would come after later ones. */
+typedef void (*weft_watermark_fn_t)(struct weft_mailbox *mailbox,
+				    unsigned waiting, bool above);
+
+/* Of two blocks of a latest-value mailbox the newer one stays: takes over from
+ * @older, which is freed afterwards, what is to be kept. Neither is NULL. Runs
+ * on a thread that posts, on one at a time, with no lock held; so the block of
+ * another poster, too, which may arrive after what that posted elsewhere. */
+typedef void (*weft_merge_fn_t)(void *newer, void *older);
+
+struct weft_mailbox_options {
+	/* What weft_mailbox_private() gives to the handlers. */
+	void *private_data;
+	/* At most so many messages and calls wait to run; more are refused
+	 * with EAGAIN. 0: no limit. */
+	unsigned limit;
+	/* Calls @watermark when so many wait, and, after that, when only @low
+	 * do. 0: never. high must be above low. */
+	unsigned high;
+	unsigned low;
+	weft_watermark_fn_t watermark;
+	/* Keeps only the newest of the blocks that wait: for states, positions,
+	 * configurations, of which only the present one matters. The handler
+	 * of the newest post runs. Takes only weft_post(). A block that was
+	 * replaced is freed on the thread that has posted the newer one. */
+	bool latest;
+	/* Optional, for @latest. */
+	weft_merge_fn_t merge;
+	/* As in struct weft_pool_options. */
+	bool allow_null_tracking;
+};
+
+/* Makes a mailbox.
+ *
+ * int weft_mailbox_create(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+ *                         const struct weft_mailbox_options *options,
+ *                         struct weft_mailbox **ret_mailbox);
+ *
+ * @mem_ctx   parent of the mailbox
+ * @ev        its loop; NULL: a loop of another kind, see weft_mailbox_fd()
+ * @options   or NULL
+ * @ret_mailbox  set on success only; owned by the caller, through @mem_ctx
+ * Thread: owner of @mem_ctx and @ev.
+ * Return: 0; EINVAL: high without watermark, not above low or above limit,
+ *         merge without latest, latest with a limit or watermarks, or talloc's
+ *         null tracking is on; ENOMEM; EMFILE, ENFILE: no descriptor.
+ */
+WEFT_EXPORT int weft_mailbox_create_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+	const struct weft_mailbox_options *options, size_t options_size,
+	struct weft_mailbox **ret_mailbox);
+#define weft_mailbox_create(mem_ctx, ev, options, ret_mailbox)         \
+	weft_mailbox_create_sized((mem_ctx), (ev), (options),          \
+				  sizeof(struct weft_mailbox_options), \
+				  (ret_mailbox))
+
+/* The address of @mailbox, to be given to anybody. Thread: owner. */
+WEFT_EXPORT weft_addr_t weft_mailbox_addr(const struct weft_mailbox *mailbox);
+
+/* The loop of @mailbox: NULL when that is of another kind or has been freed.
+ * Thread: owner. */
+WEFT_EXPORT struct tevent_context *weft_mailbox_context(
+	const struct weft_mailbox *mailbox);
+
+/* options.private_data; on the mailbox of a loop that weft_loop_start() made,
+ * what its init function left. Thread: owner. */
+WEFT_EXPORT void *weft_mailbox_private(const struct weft_mailbox *mailbox);
+
+/* The address of a mailbox that belongs to @ev itself: made on first use,
+ * without options, freed with @ev. From then on tevent_loop_wait() does not
+ * return any more: a program that is to end turns @ev with tevent_loop_once(),
+ * or makes a mailbox that it can free.
+ *
+ * @ret_addr  set on success only
+ * Thread: owner of @ev.
+ * Return: as weft_mailbox_create().
+ */
+WEFT_EXPORT int weft_context_addr(struct tevent_context *ev,
+				  weft_addr_t *ret_addr);
+
+/* Posts a block.
+ *
+ * int weft_post(weft_addr_t to, weft_handler_fn_t fn, void *pp_block);
+ *
+ * What one thread posts to the mailboxes of one loop, and its calls to them,
+ * run in this order.
+ *
+ * @to        the mailbox
+ * @fn        runs on its thread
+ * @pp_block  address of the pointer to the block, or NULL. Set to NULL when
+ *            this returns 0; else pointer and block are unchanged.
+ * Thread: any that owns the block.
+ * Return: 0: it will run, unless the mailbox goes before: then the block is
+ *         freed; ECANCELED: nobody has this address (any more); EAGAIN: the
+ *         mailbox is full; EINVAL: @to is { 0 }, or the block has references;
+ *         ENOMEM.
+ */
+WEFT_EXPORT int weft_post_block(weft_addr_t to, weft_handler_fn_t fn,
+				void *pp_block);
+#define weft_post(to, fn, pp_block) \
+	weft_post_block((to), (fn), WEFT_PP_BLOCK(pp_block))
+
+/* A message that its sender embeds in a structure of its own, so that posting
+ * allocates nothing. Exactly one of the two functions is called for each post
+ * that was accepted, on the thread of the mailbox, in the order of posts. From
+ * that call on the message is the receiver's: to be freed, posted again, or
+ * kept. */
+struct weft_msg {
+	/* It has arrived. */
+	void (*run)(struct weft_mailbox *mailbox, struct weft_msg *msg);
+	/* It was accepted, but the mailbox or its loop is gone. */
+	void (*cancel)(struct weft_msg *msg);
+	/* The library's, from post to run or cancel. */
+	uint64_t reserved[3];
+};
+
+/* Posts a message; allocates nothing and takes no lock.
+ *
+ * @msg  run and cancel are set, neither is NULL. Taken when this returns 0:
+ *       the caller must not touch it then; else unchanged.
+ * Thread: any.
+ * Return: 0; ECANCELED: nobody has this address (any more); EAGAIN: the
+ *         mailbox is full; EINVAL: @to is { 0 } or a latest-value mailbox.
+ */
+WEFT_EXPORT int weft_post_msg(weft_addr_t to, struct weft_msg *msg);
+
+/* For a program whose loop is not tevent's: the descriptor of a mailbox that
+ * was created with ev NULL. Watch it for reading and call
+ * weft_mailbox_dispatch() when it is readable. It must be neither read nor
+ * closed.
+ *
+ * Thread: owner.
+ * Return: the descriptor; -1: the mailbox belongs to a tevent_context.
+ */
+WEFT_EXPORT int weft_mailbox_fd(const struct weft_mailbox *mailbox);
+
+/* Runs what has arrived in a mailbox that was created with ev NULL.
+ *
+ * @max  at most so many messages; 0: as many as are there now. When more are
+ *       left the descriptor stays readable.
+ * Thread: owner.
+ * Return: how many have run; -1: the mailbox belongs to a tevent_context.
+ */
+WEFT_EXPORT int weft_mailbox_dispatch(struct weft_mailbox *mailbox,
+				      unsigned max);
 
 #ifdef __cplusplus
 }

@@ -3,15 +3,26 @@
 
 POOL_SRC := \
 	threadpool/account.c \
+	threadpool/addr.c \
+	threadpool/bell.c \
 	threadpool/block.c \
 	threadpool/cpus.c \
+	threadpool/deadline.c \
 	threadpool/directory.c \
+	threadpool/fork.c \
+	threadpool/grace.c \
 	threadpool/job.c \
+	threadpool/latest.c \
+	threadpool/mailbox.c \
 	threadpool/park.c \
 	threadpool/pool.c \
 	threadpool/port.c \
+	threadpool/port_life.c \
+	threadpool/post.c \
+	threadpool/request.c \
 	threadpool/shard.c \
 	threadpool/stats.c \
+	threadpool/thread.c \
 	threadpool/work.c \
 	threadpool/worker.c \
 
@@ -25,11 +36,21 @@ POOL_TESTS := \
 	pool \
 	pool_oom \
 	port \
+	post \
+	post_foreign \
+	post_fork \
+	post_free \
+	post_latest \
+	post_limit \
+	post_oom \
 
 # Tests of what stands behind private headers.
 POOL_UNIT_TESTS := \
+	addr \
 	block \
 	directory \
+	grace \
+	latest \
 	park \
 	shard \
 

@@ -22,6 +22,7 @@ SHELF_TESTS := \
 	shelf_scale
 
 STRESS_SRC := \
+	tools/stress/address.c \
 	tools/stress/fork.c \
 	tools/stress/jobs.c \
 	tools/stress/mailbox.c \

@@ -15,4 +15,21 @@ printf '#include <stddef.h>\nstruct twice { size_t size; };\n' \
 	>"$scratch/twice.h"
 nok 'a header without a guard is reported' tools/headers "$scratch/twice.h"
 
+# compiles EXPRESSION: whether it does where a void *block is at hand.
+compiles() {
+	printf '%s\n' '#include <weft.h>' \
+		'void sample(weft_addr_t to, void *block, char *text);' \
+		'void sample(weft_addr_t to, void *block, char *text)' \
+		"{ (void)block; (void)text; (void)$1; }" >"$scratch/sample.c"
+	# shellcheck disable=SC2046,SC2086 # flags are words
+	$CC -std=c11 -Werror -fsyntax-only -Iinclude \
+		$($PKG_CONFIG --cflags talloc) "$scratch/sample.c"
+}
+ok 'a block goes by the address of its pointer' \
+	compiles 'weft_post(to, NULL, &block)'
+ok 'of whatever type' compiles 'weft_post(to, NULL, &text)'
+ok 'or is none' compiles 'weft_post(to, NULL, NULL)'
+nok 'the pointer itself is refused' compiles 'weft_post(to, NULL, block)'
+nok 'of whatever type it is' compiles 'weft_post(to, NULL, text)'
+
 done_testing

@@ -10,25 +10,39 @@
 #include "threadpool/cpus.h"
 
 #include <limits.h>
-#include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
-static unsigned cpus_in_mask(void)
+unsigned wf_cpus_mine(struct wf_cpus *ret_cpus)
 {
-	cpu_set_t set;
+	int count = 0;
 	int ret = 0;
 
-	CPU_ZERO(&set);
-	ret = sched_getaffinity(0, sizeof(set), &set);
-	if (ret != 0 || CPU_COUNT(&set) < 1) {
-		/* More than 1024 processors: as good as no limit. */
-		return CPU_SETSIZE;
+	memset(ret_cpus, 0, sizeof(*ret_cpus));
+	ret = sched_getaffinity(0, sizeof(ret_cpus->parts), ret_cpus->parts);
+	if (ret != 0) {
+		/* As good as no limit. */
+		memset(ret_cpus, 0xff, sizeof(*ret_cpus));
 	}
-	return (unsigned)CPU_COUNT(&set);
+	count = CPU_COUNT_S(sizeof(ret_cpus->parts), ret_cpus->parts);
+	return (unsigned)count;
+}
+
+bool wf_cpus_add(struct wf_cpus *cpus, unsigned cpu)
+{
+	if (cpu >= WF_CPUS_MAX) {
+		return false;
+	}
+	CPU_SET_S(cpu, sizeof(cpus->parts), cpus->parts);
+	return true;
+}
+
+bool wf_cpus_has(const struct wf_cpus *cpus, unsigned cpu)
+{
+	return cpu < WF_CPUS_MAX &&
+	       CPU_ISSET_S(cpu, sizeof(cpus->parts), cpus->parts) != 0;
 }
 
 /* The path of our group, "/a/b", or "/" where that cannot be told. */
@@ -77,7 +91,8 @@ static unsigned cpus_in_quota(const char *group)
 unsigned wf_cpus_usable(void)
 {
 	char group[PATH_MAX];
-	unsigned usable = cpus_in_mask();
+	struct wf_cpus mine;
+	unsigned usable = wf_cpus_mine(&mine);
 
 	cpus_group(group);
 	for (;;) {

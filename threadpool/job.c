@@ -24,7 +24,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <talloc.h>
 
@@ -34,13 +33,11 @@
 
 #include "threadpool/account.h"
 #include "threadpool/block.h"
+#include "threadpool/deadline.h"
 #include "threadpool/pool.h"
+#include "threadpool/request.h"
 #include "threadpool/work.h"
 #include "threadpool/worker.h"
-
-#define JOB_NS_PER_S  1000000000ULL
-#define JOB_NS_PER_MS 1000000ULL
-#define JOB_NS_PER_US 1000ULL
 
 struct weft_job {
 	struct wf_work work;        /* see work.h */
@@ -65,20 +62,6 @@ struct job_state {
 	bool block_stays;     /* it hangs where the caller has it */
 	const char *name;
 };
-
-uint64_t weft_deadline_ms(unsigned ms)
-{
-	struct timespec now = { 0, 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * JOB_NS_PER_S + (uint64_t)now.tv_nsec +
-	       ms * JOB_NS_PER_MS;
-}
-
-static bool job_is_late(const struct weft_job *job)
-{
-	return job->deadline_ns != 0 && weft_deadline_ms(0) >= job->deadline_ns;
-}
 
 /* ---- the way home ---- */
 
@@ -114,7 +97,7 @@ static void job_post(struct weft_job *job)
 static void job_run(struct wf_work *work, struct wf_worker *worker)
 {
 	struct weft_job *job = tev_container_of(work, struct weft_job, work);
-	bool late = job_is_late(job);
+	bool late = wf_deadline_passed(job->deadline_ns);
 
 	job->worker = worker;
 	job->error = late ? ETIMEDOUT : job->fn(job, job->block);
@@ -122,6 +105,8 @@ static void job_run(struct wf_work *work, struct wf_worker *worker)
 		/* A forked child: the job is its parent's to finish. */
 		return;
 	}
+	/* Transferred by the port: the worker lets go of what it changed. */
+	wf_block_detach(job->block);
 	wf_work_finish(work);
 	wf_park_done(&worker->bed);
 	job_post(job);
@@ -191,18 +176,21 @@ static void job_abandon(struct job_state *state)
 		job_orphan(job);
 		return;
 	}
-	wf_port_forgo(port);
+	wf_port_unexpect(port);
 	wf_account_remove(job->account, &job->entry);
 	job_free(job);
 }
 
-static void job_deliver(struct wf_msg *msg, struct tevent_context *ev)
+static void job_deliver(struct wf_msg *msg, struct tevent_context *ev,
+			bool gone)
 {
 	struct weft_job *job = tev_container_of(msg, struct weft_job, home);
 	struct job_state *state = job->state;
 	int error = job->error;
 
-	if (ev == NULL) {
+	(void)ev;
+	wf_port_unexpect(job->port);
+	if (gone) {
 		/* The loop ended while this was on its way. */
 		job_dispose(job);
 		return;
@@ -230,7 +218,7 @@ static void job_closed(struct wf_entry *entry)
 	bool mine = wf_work_cancel(&job->work);
 
 	if (mine) {
-		wf_port_forgo(job->port);
+		wf_port_unexpect(job->port);
 		job_free(job);
 		return;
 	}
@@ -281,11 +269,8 @@ static bool job_cancel(struct tevent_req *req)
 static char *job_print(struct tevent_req *req, TALLOC_CTX *mem_ctx)
 {
 	struct job_state *state = tevent_req_data(req, struct job_state);
-	char *text = tevent_req_default_print(req, mem_ctx);
-	char *named = talloc_asprintf(mem_ctx, "%s: %s", state->name, text);
 
-	talloc_free(text);
-	return named;
+	return wf_request_print(req, mem_ctx, state->name);
 }
 
 static int job_start(struct job_state *state, struct wf_crew *crew,
@@ -333,7 +318,7 @@ static int job_start(struct job_state *state, struct wf_crew *crew,
 		return 0;
 	}
 	state->job = NULL;
-	wf_port_forgo(port);
+	wf_port_unexpect(port);
 	wf_port_wait_end(port);
 	wf_account_remove(account, &job->entry);
 fail_job:
@@ -341,43 +326,26 @@ fail_job:
 	return ret;
 }
 
-/* tevent counts in wall-clock time. */
-static bool job_set_endtime(struct job_state *state, uint64_t deadline_ns)
-{
-	uint64_t now_ns = weft_deadline_ms(0);
-	uint64_t left_us = 0;
-	struct timeval end = tevent_timeval_current();
-
-	if (deadline_ns > now_ns) {
-		left_us = (deadline_ns - now_ns + JOB_NS_PER_US - 1) /
-			  JOB_NS_PER_US;
-	}
-	left_us += (uint64_t)end.tv_usec;
-	end.tv_sec += (time_t)(left_us / (JOB_NS_PER_S / JOB_NS_PER_US));
-	end.tv_usec = (suseconds_t)(left_us % (JOB_NS_PER_S / JOB_NS_PER_US));
-	return tevent_req_set_endtime(state->req, state->ev, end);
-}
-
 /* Return: 0, or the error that the request ends with in a later pass. */
 static int job_begin(struct job_state *state, struct weft_pool *pool,
 		     weft_job_fn_t fn, void *block, uint64_t deadline_ns)
 {
+	bool set = false;
 	int ret = 0;
 
-	if (!wf_block_may_travel(block)) {
+	if (state->block_stays || !wf_block_may_travel(block)) {
 		state->block = block;
 		state->block_stays = true;
 		return EINVAL;
 	}
-	if (deadline_ns != 0) {
-		bool set = job_set_endtime(state, deadline_ns);
-
-		if (!set) {
-			job_keep_block(state, block);
-			return ENOMEM;
-		}
+	set = wf_deadline_set(state->req, state->ev, deadline_ns);
+	if (!set) {
+		job_keep_block(state, block);
+		return ENOMEM;
 	}
-	ret = job_start(state, wf_pool_crew(pool), fn, block, deadline_ns);
+	ret = fn == NULL ? EINVAL
+			 : job_start(state, wf_pool_crew(pool), fn, block,
+				     deadline_ns);
 	if (ret != 0) {
 		job_keep_block(state, block);
 	}
@@ -409,6 +377,7 @@ struct tevent_req *weft_job_send_sized(
 	state->req = req;
 	state->ev = ev;
 	state->name = options.name != NULL ? options.name : fn_name;
+	state->block_stays = block != NULL && block == mem_ctx;
 	tevent_req_set_cleanup_fn(req, job_cleanup);
 	tevent_req_set_cancel_fn(req, job_cancel);
 	tevent_req_set_print_fn(req, job_print);
@@ -427,27 +396,11 @@ int weft_job_recv_block(struct tevent_req *req, TALLOC_CTX *mem_ctx,
 			void *pp_block)
 {
 	struct job_state *state = NULL;
-	enum tevent_req_state req_state = TEVENT_REQ_INIT;
-	uint64_t error = 0;
 	int ret = 0;
+	bool ended = wf_request_ended(req, &ret);
 
-	if (tevent_req_is_in_progress(req)) {
-		return EINPROGRESS;
-	}
-	if (tevent_req_is_error(req, &req_state, &error)) {
-		switch (req_state) {
-		case TEVENT_REQ_USER_ERROR:
-			ret = (int)error;
-			break;
-		case TEVENT_REQ_TIMED_OUT:
-			ret = ETIMEDOUT;
-			break;
-		case TEVENT_REQ_NO_MEMORY:
-			ret = ENOMEM;
-			break;
-		default:
-			return EINVAL;
-		}
+	if (!ended) {
+		return ret;
 	}
 	state = tevent_req_data(req, struct job_state);
 	if (state->block_stays && pp_block != NULL) {
@@ -465,7 +418,7 @@ int weft_job_recv_block(struct tevent_req *req, TALLOC_CTX *mem_ctx,
 bool weft_job_should_stop(struct weft_job *job)
 {
 	return wf_work_told(&job->work) || wf_crew_stopped(job->crew) ||
-	       job_is_late(job);
+	       wf_deadline_passed(job->deadline_ns);
 }
 
 void *weft_job_worker_state(struct weft_job *job)

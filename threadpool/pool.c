@@ -13,12 +13,12 @@
  *  2. A job that is being sent meanwhile either is in its shard before that
  *     closes, and is taken out, or is refused.
  *
- * Fork: one set of handlers for all of libweft. Before the fork all locks are
- * taken, in this order: list of crews, for each crew its shards and its park,
- * table of ports. Nowhere else are two of them held at once but shard before
- * park. In the child each crew begins anew: no workers, nothing queued; the
- * jobs themselves are disposed of by their loops (port.c). What the parent's
- * workers were holding is left as it is: memory that may be half changed.
+ * Fork: before it all locks are taken, in this order: list of crews, for each
+ * crew its shards and its park. Nowhere else are two of them held at once but
+ * shard before park. In the child each crew begins anew: no workers, nothing
+ * queued; the jobs themselves are disposed of by their loops (port.c). What the
+ * parent's workers were holding is left as it is: memory that may be half
+ * changed.
  *
  * Threads: create and free: owner of the handle; all others: any.
  * Ordering: through shard.h, park.h, worker.h.
@@ -38,7 +38,7 @@
 
 #include "threadpool/block.h"
 #include "threadpool/cpus.h"
-#include "threadpool/port.h"
+#include "threadpool/fork.h"
 #include "threadpool/work.h"
 #include "threadpool/worker.h"
 
@@ -52,11 +52,11 @@ struct weft_pool {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_once_t handlers;
+	pthread_once_t once;
 	struct tev_list crews; /* L(lock): those that have a handle */
 } pools = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.handlers = PTHREAD_ONCE_INIT,
+	.once = PTHREAD_ONCE_INIT,
 };
 
 /* ---- fork ---- */
@@ -76,10 +76,9 @@ static void pool_fork_prepare(void)
 		}
 		wf_park_lock(&crew->park);
 	}
-	wf_port_fork_prepare();
 }
 
-static void pool_unlock_all(void)
+static void pool_fork_parent(void)
 {
 	struct tev_list *link = NULL;
 
@@ -94,12 +93,6 @@ static void pool_unlock_all(void)
 		}
 	}
 	(void)pthread_mutex_unlock(&pools.lock);
-}
-
-static void pool_fork_parent(void)
-{
-	wf_port_fork_parent();
-	pool_unlock_all();
 }
 
 /* The workers' shares are not given back: if the job that forked comes back
@@ -122,18 +115,22 @@ static void pool_fork_child(void)
 {
 	struct tev_list *link = NULL;
 
-	wf_port_fork_child();
 	tev_list_for_each(link, &pools.crews) {
 		pool_forget_locked(tev_list_entry(link, struct wf_crew, link));
 	}
-	pool_unlock_all();
+	pool_fork_parent();
 }
 
-static void pool_add_handlers(void)
+static const struct wf_fork_part pool_part = {
+	.prepare = pool_fork_prepare,
+	.parent = pool_fork_parent,
+	.child = pool_fork_child,
+};
+
+static void pool_init(void)
 {
 	tev_list_init(&pools.crews);
-	(void)pthread_atfork(pool_fork_prepare, pool_fork_parent,
-			     pool_fork_child);
+	wf_fork_add(WF_FORK_POOLS, &pool_part);
 }
 
 /* ---- stop and free ---- */
@@ -273,7 +270,7 @@ int weft_pool_create_sized(TALLOC_CTX *mem_ctx,
 	if (!options.allow_null_tracking && wf_block_null_tracking()) {
 		return EINVAL;
 	}
-	(void)pthread_once(&pools.handlers, pool_add_handlers);
+	(void)pthread_once(&pools.once, pool_init);
 
 	pool = talloc_zero(mem_ctx, struct weft_pool);
 	if (pool == NULL) {

@@ -18,7 +18,9 @@
  *  2. While a handler runs, one of these holds, so that a nested loop gets its
  *     messages too: the word is ARMED, the bell is up, or the immediate is
  *     scheduled.
- *  3. The bell is emptied before the word is armed, never after (word.h).
+ *  3. The bell is emptied before the word is armed, never after (word.h). With
+ *     our own libtevent it is not emptied at all: each ring is reported once,
+ *     and "up" means rung and not yet heard.
  *  4. The fd event exists while somebody waits, so tevent_loop_wait() stays as
  *     long and no longer. It is made at the first wait and goes at the end of
  *     a batch when nobody waits any more, not with each message.
@@ -27,115 +29,89 @@
  * context as the "anchor", whose destructor closes the port. Memory and bell
  * live on while anybody may still use them:
  *  5. ARMED carries one reference: whoever replaces it rings, then drops it.
- *  6. A message that is still to be posted keeps the port alive, but is not
- *     counted in refs. The owner alone counts what is "owed"; when it closes
- *     it adds that number, less PORT_BIAS, which refs had from the start, and
- *     each message that is refused takes one off. So neither sending nor
- *     posting touches a shared counter.
- *  7. Who brings refs to 0 closes the bell and frees the port.
+ *  6. An expected message that is still to be posted keeps the port alive, but
+ *     is not counted in refs. The owner alone counts what is "owed"; when it
+ *     closes it adds that number, less WF_PORT_BIAS, which refs had from the
+ *     start, and each message that is refused takes one off. So neither
+ *     sending nor posting touches a shared counter.
+ *  7. Who posts without being expected has found the port in a read section
+ *     (an exposed port, grace.h), where its memory stays; a bell is rung under
+ *     the reference of ARMED alone.
+ *  8. Who brings refs to 0 closes the bell and frees the port; the memory of
+ *     an exposed one waits for a grace period.
  * docs/models/word.pml has this as its variant ACCOUNT.
  *
+ * A foreign port belongs to a loop that is not tevent's: it has a bell, which
+ * that loop watches, and no events; in place of the immediate the bell stays
+ * up while something is left.
+ *
  * Fork. The child handler puts a new eventfd in the place of each bell, so the
- * child never touches its parent's, and rings it. The owner, when it comes to
- * it, finds the mark, tells the users and forgets what was on its way.
+ * child never touches its parent's, and rings it, and empties the word: what is
+ * posted from then on is the child's. The owner, when it comes to it, finds the
+ * mark, tells the users and forgets what he had taken.
  *
  * Threads: post, unref: any; all others: the thread that owns the context.
  * Ordering: [W1] [W2] in word.h; [PO1] references; [PO2] what the owner did
  * before messages are refused.
- * Not here: who sends (job.c), how a port is found (directory.c).
+ * Not here: how a port is made, found and closed (port_life.c), who sends
+ * (errand.c, job.c, mailbox.c).
  */
 #include "threadpool/port.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <talloc.h>
 
-#include "threadpool/directory.h"
+#include "threadpool/bell.h"
+#include "threadpool/fork.h"
+#include "threadpool/port_inside.h"
 #include "threadpool/tevent_compat.h"
 
 /* Messages a batch; and batches without a turn of the descriptors. */
 #define PORT_BATCH_MAX  64
 #define PORT_ROUNDS_MAX 4
 
-/* More than there can ever be messages on their way. */
-#define PORT_BIAS (INT64_C(1) << 62)
+/* ---- references ---- */
 
-struct port_anchor {
-	struct wf_port *port;
-};
+static void port_reclaim(struct wf_retired *retired)
+{
+	free(tev_container_of(retired, struct wf_port, retired));
+}
 
-struct wf_port {
-	TEV_CACHE_ALIGNED struct tev_word word;  /* A: word.h */
-	TEV_CACHE_ALIGNED _Atomic(int64_t) refs; /* A: [PO1] */
-	int bell;                    /* I: and renewed by the child handler */
-	atomic_bool forked;          /* A: set by the child handler */
-	struct wf_place place;       /* see directory.h */
-	struct tevent_context *ev;   /* O: NULL: closed */
-	struct port_anchor *anchor;  /* O: talloc child of ev */
-	struct tevent_fd *fde;       /* O: talloc child of anchor, or NULL */
-	struct tevent_immediate *im; /* O: talloc child of anchor */
-	struct tev_list users;       /* O: */
-	struct tev_word_node *first; /* O: taken, to be delivered */
-	struct tev_word_node **last; /* O: */
-	int64_t owed;                /* O: sent and not back */
-	unsigned waiters;            /* O: */
-	unsigned running;            /* O: batches being delivered, nested */
-	unsigned rounds;             /* O: batches since the bell was heard */
-	bool armed;                  /* O: by us, and nothing taken since */
-	bool token;                  /* O: a reference at hand for ARMED */
-	bool rung;                   /* O: the bell is up */
-	bool scheduled;              /* O: the immediate is */
-};
-
-/* ---- references and the bell ---- */
-
-/* @amount is negative for a share given up. */
-static void port_add_refs(struct wf_port *port, int64_t amount)
+void wf_port_add_refs(struct wf_port *port, int64_t amount)
 {
 	/* [PO1] release: our last use of the port; acquire: all others', for
 	 * whoever frees it. Pairs with itself. */
 	int64_t before = atomic_fetch_add_explicit(&port->refs, amount,
 						   memory_order_acq_rel);
 
-	if (before + amount == 0) {
-		if (port->bell >= 0) {
-			(void)close(port->bell);
-		}
+	if (before + amount != 0) {
+		return;
+	}
+	wf_bell_close(port->bell);
+	if (port->exposed) {
+		port->retired.reclaim = port_reclaim;
+		wf_grace_retire(&port->retired);
+	} else {
 		free(port);
 	}
 }
 
+/* One share more, for the owner. */
+static void port_hold(struct wf_port *port)
+{
+	/* Relaxed: we have shares enough; WF_PORT_BIAS is ours. */
+	(void)atomic_fetch_add_explicit(&port->refs, 1, memory_order_relaxed);
+}
+
 void wf_port_unref(struct wf_port *port)
 {
-	port_add_refs(port, -1);
-}
-
-static void port_ring(const struct wf_port *port)
-{
-	const uint64_t one = 1;
-	ssize_t ret = 0;
-
-	/* EAGAIN: so many rings that it is up anyway. */
-	do {
-		ret = write(port->bell, &one, sizeof(one));
-	} while (ret < 0 && errno == EINTR);
-}
-
-static void port_silence(struct wf_port *port)
-{
-	uint64_t rings = 0;
-	ssize_t ret = 0;
-
-	do {
-		ret = read(port->bell, &rings, sizeof(rings));
-	} while (ret < 0 && errno == EINTR);
-	port->rung = false;
+	wf_port_add_refs(port, -1);
 }
 
 bool wf_port_post(struct wf_port *port, struct wf_msg *msg)
@@ -150,7 +126,7 @@ bool wf_port_post(struct wf_port *port, struct wf_msg *msg)
 		return false;
 	}
 	if (pushed == TEV_WORD_RING) {
-		port_ring(port);
+		wf_bell_ring(port->bell);
 		wf_port_unref(port);
 	}
 	return true;
@@ -158,7 +134,7 @@ bool wf_port_post(struct wf_port *port, struct wf_msg *msg)
 
 /* ---- taking and delivering ---- */
 
-static void port_queue(struct wf_port *port, struct tev_word_taken taken)
+void wf_port_queue(struct wf_port *port, struct tev_word_taken taken)
 {
 	struct tev_word_node *node = taken.oldest;
 
@@ -178,16 +154,20 @@ static void port_queue(struct wf_port *port, struct tev_word_taken taken)
 
 static void port_take(struct wf_port *port)
 {
-	port_queue(port, tev_word_take(&port->word));
+	struct tev_word_taken taken = tev_word_take(&port->word);
+
+	/* Who took ARMED away has rung, or is about to. */
+	if (port->armed && !taken.was_armed) {
+		port->rung = true;
+	}
 	port->armed = false;
+	wf_port_queue(port, taken);
 }
 
-static bool port_arm(struct wf_port *port)
+bool wf_port_arm(struct wf_port *port)
 {
 	if (!port->token) {
-		/* Relaxed: we have shares enough; PORT_BIAS is ours. */
-		(void)atomic_fetch_add_explicit(&port->refs, 1,
-						memory_order_relaxed);
+		port_hold(port);
 		port->token = true;
 	}
 	port->armed = tev_word_arm(&port->word);
@@ -197,7 +177,7 @@ static bool port_arm(struct wf_port *port)
 	return port->armed;
 }
 
-static struct wf_msg *port_next(struct wf_port *port)
+struct wf_msg *wf_port_next(struct wf_port *port)
 {
 	struct tev_word_node *node = port->first;
 
@@ -208,16 +188,35 @@ static struct wf_msg *port_next(struct wf_port *port)
 	if (port->first == NULL) {
 		port->last = &port->first;
 	}
-	port->owed--;
 	return tev_container_of(node, struct wf_msg, node);
 }
 
 static void port_run(struct tevent_context *ev, struct tevent_immediate *im,
 		     void *private_data);
 
+/* Whether the bell is reported once a ring and is never read. */
+static bool port_is_edge(const struct wf_port *port)
+{
+	return port->fde != NULL && wf_bell_is_edge(port->fde);
+}
+
+static void port_raise(struct wf_port *port)
+{
+	if (!port->rung) {
+		wf_bell_ring(port->bell);
+		port->rung = true;
+	}
+}
+
 /* Always anew: tevent_re_initialise() may have dropped it behind our back. */
 static void port_schedule(struct wf_port *port)
 {
+	if (port->foreign) {
+		/* That it is up is only what our caller made us believe. */
+		port->rung = false;
+		port_raise(port);
+		return;
+	}
 	port->scheduled = true;
 	tevent_schedule_immediate(port->im, port->ev, port_run, port);
 }
@@ -240,24 +239,28 @@ static void port_continue(struct wf_port *port)
 		port_schedule(port);
 	} else {
 		port_unschedule(port);
-		port_ring(port);
-		port->rung = true;
+		port_raise(port);
 	}
 }
 
 /* Nothing is left of the batch: looks again, then sleeps. */
 static void port_settle(struct wf_port *port)
 {
+	/* Nobody will hear the bell: what has come meanwhile is taken now. */
+	if (port->armed && port->waiters == 0) {
+		port_take(port);
+	}
 	if (!port->armed) {
 		port_take(port);
 		if (port->first != NULL) {
 			port_continue(port);
 			return;
 		}
-		if (port->rung) {
-			port_silence(port);
+		if (port->rung && !port_is_edge(port)) {
+			wf_bell_silence(port->bell);
+			port->rung = false;
 		}
-		if (!port_arm(port)) {
+		if (!wf_port_arm(port)) {
 			port_take(port);
 			port_continue(port);
 			return;
@@ -269,11 +272,25 @@ static void port_settle(struct wf_port *port)
 	}
 }
 
-/* The messages themselves are their users' to dispose of. */
+/* The messages themselves are their users' to dispose of, who may begin to wait
+ * anew. */
 static void port_forget(struct wf_port *port)
 {
 	struct tev_list users;
 
+	/* Each batch that is being delivered gives back its share later. */
+	atomic_init(&port->refs, WF_PORT_BIAS + (int64_t)port->running);
+	port->first = NULL;
+	port->last = &port->first;
+	port->owed = 0;
+	port->waiters = 0;
+	port->armed = false;
+	port->token = false;
+	port->rung = true;
+	TALLOC_FREE(port->fde);
+	if (!port->closed) {
+		port_schedule(port);
+	}
 	tev_list_init(&users);
 	tev_list_splice(&users, &port->users);
 	while (!tev_list_empty(&users)) {
@@ -283,20 +300,6 @@ static void port_forget(struct wf_port *port)
 
 		tev_list_remove(link);
 		user->forked(user);
-	}
-	tev_word_init(&port->word);
-	/* Each batch that is being delivered gives back its share later. */
-	atomic_init(&port->refs, PORT_BIAS + (int64_t)port->running);
-	port->first = NULL;
-	port->last = &port->first;
-	port->owed = 0;
-	port->waiters = 0;
-	port->armed = false;
-	port->token = false;
-	port->rung = true;
-	TALLOC_FREE(port->fde);
-	if (port->ev != NULL) {
-		port_schedule(port);
 	}
 }
 
@@ -313,44 +316,66 @@ void wf_port_check_fork(struct wf_port *port)
 
 /* The context has let go of our events: it is being freed, which may only be
  * completed when this handler has returned, or it was re-initialised. */
-static bool port_is_detached(const struct wf_port *port)
+bool wf_port_is_detached(const struct wf_port *port)
 {
-	return port->ev == NULL ||
+	return port->closed ||
 	       (port->fde != NULL && tevent_fd_get_flags(port->fde) == 0);
 }
 
-static void port_run(struct tevent_context *ev, struct tevent_immediate *im,
-		     void *private_data)
+void wf_port_adopt(struct wf_port *port)
 {
-	struct wf_port *port = private_data;
-	unsigned i = 0;
+	pthread_t self = pthread_self();
 
-	(void)im;
-	port->scheduled = false;
-	port->rounds++;
-	/* Kept until we are through: a handler may free the context. */
-	port_add_refs(port, 1);
-	port->running++;
-	if (!port->armed && !port->rung) {
-		port_schedule(port);
+	/* Relaxed: an answer to who asks for himself; nothing travels. */
+	if (atomic_load_explicit(&port->thread, memory_order_relaxed) != self) {
+		atomic_store_explicit(&port->thread, self,
+				      memory_order_relaxed);
 	}
-	for (i = 0; i < PORT_BATCH_MAX; i++) {
+}
+
+void wf_port_disown(struct wf_port *port)
+{
+	port->handed = true;
+	/* Relaxed: as above. */
+	atomic_store_explicit(&port->thread, 0, memory_order_relaxed);
+}
+
+bool wf_port_is_mine(const struct wf_port *port)
+{
+	/* Relaxed: a thread finds its own number, or another's. */
+	return atomic_load_explicit(&port->thread, memory_order_relaxed) ==
+	       pthread_self();
+}
+
+/* Delivers at most @max messages.
+ * Return: how many; the port is detached, or has nothing left, or more. */
+static unsigned port_deliver(struct wf_port *port, unsigned max)
+{
+	unsigned count = 0;
+
+	/* The port is kept until we are through: a handler may free its loop.
+	 */
+	port_hold(port);
+	port->running++;
+	for (count = 0; count < max; count++) {
 		struct wf_msg *msg = NULL;
 
 		/* The handler before may have forked: the rest is the parent's.
 		 */
 		wf_port_check_fork(port);
-		msg = port_next(port);
+		msg = wf_port_next(port);
 		if (msg == NULL) {
 			break;
 		}
-		msg->deliver(msg, ev);
-		if (tev_unlikely(port_is_detached(port))) {
+		msg->deliver(msg, port->ev, false);
+		if (tev_unlikely(wf_port_is_detached(port))) {
 			port->running--;
 			wf_port_unref(port);
-			return;
+			return count + 1;
 		}
 	}
+	/* So may have the last one. */
+	wf_port_check_fork(port);
 	port->running--;
 	if (port->first != NULL) {
 		port_continue(port);
@@ -358,6 +383,23 @@ static void port_run(struct tevent_context *ev, struct tevent_immediate *im,
 		port_settle(port);
 	}
 	wf_port_unref(port);
+	return count;
+}
+
+static void port_run(struct tevent_context *ev, struct tevent_immediate *im,
+		     void *private_data)
+{
+	struct wf_port *port = private_data;
+
+	(void)ev;
+	(void)im;
+	wf_port_adopt(port);
+	port->scheduled = false;
+	port->rounds++;
+	if (!port->armed && !port->rung) {
+		port_schedule(port);
+	}
+	(void)port_deliver(port, PORT_BATCH_MAX);
 }
 
 static void port_heard(struct tevent_context *ev, struct tevent_fd *fde,
@@ -369,10 +411,26 @@ static void port_heard(struct tevent_context *ev, struct tevent_fd *fde,
 	(void)fde;
 	(void)flags;
 	wf_port_check_fork(port);
-	port->rung = true;
 	port->rounds = 0;
 	port_take(port);
+	/* What was rung for has been heard by this. */
+	port->rung = !port_is_edge(port);
 	port_schedule(port);
+}
+
+int wf_port_fd(const struct wf_port *port)
+{
+	return port->bell;
+}
+
+unsigned wf_port_dispatch(struct wf_port *port, unsigned max)
+{
+	wf_port_adopt(port);
+	wf_port_check_fork(port);
+	/* Or so it must be taken: we are asked because it was heard. */
+	port->rung = true;
+	port_take(port);
+	return port_deliver(port, max == 0 ? UINT_MAX : max);
 }
 
 /* ---- who waits ---- */
@@ -382,23 +440,29 @@ void wf_port_expect(struct wf_port *port)
 	port->owed++;
 }
 
-void wf_port_forgo(struct wf_port *port)
+void wf_port_unexpect(struct wf_port *port)
 {
 	port->owed--;
 }
 
 /* After tevent_re_initialise() both our events are made anew. */
-static int port_listen(struct wf_port *port)
+int wf_port_listen(struct wf_port *port)
 {
-	if (port->fde != NULL && !port_is_detached(port)) {
+	if (port->closed) {
+		return ECANCELED;
+	}
+	if (port->fde != NULL && !wf_port_is_detached(port)) {
 		return 0;
 	}
 	TALLOC_FREE(port->fde);
 	if (port->bell < 0) {
-		port->bell = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+		port->bell = wf_bell_open(true);
 		if (port->bell < 0) {
 			return errno;
 		}
+	}
+	if (port->foreign) {
+		return 0;
 	}
 	port->fde = tevent_add_fd(port->ev, port->anchor, port->bell,
 				  TEVENT_FD_READ, port_heard, port);
@@ -411,9 +475,21 @@ static int port_listen(struct wf_port *port)
 	return 0;
 }
 
+void wf_port_listen_again(struct wf_port *port)
+{
+	if (tev_likely(wf_fork_generation() == 0) || !wf_port_is_mine(port)) {
+		return;
+	}
+	wf_port_check_fork(port);
+	if (port->waiters > 0 && wf_port_is_detached(port)) {
+		/* No memory: the next one tries again. */
+		(void)wf_port_listen(port);
+	}
+}
+
 int wf_port_wait_begin(struct wf_port *port)
 {
-	int ret = port_listen(port);
+	int ret = wf_port_listen(port);
 
 	if (ret == 0) {
 		port->waiters++;
@@ -425,7 +501,7 @@ void wf_port_wait_end(struct wf_port *port)
 {
 	port->waiters--;
 	/* A batch that is being delivered ends with a look at this. */
-	if (port->waiters == 0 && port->running == 0 && port->ev != NULL) {
+	if (port->waiters == 0 && port->running == 0 && !port->closed) {
 		port_schedule(port);
 	}
 }
@@ -448,157 +524,11 @@ struct wf_port_user *wf_port_find_user(struct wf_port *port,
 		bool is_it = matches(user, arg);
 
 		if (is_it) {
+			/* It is asked for again, as a rule. */
+			tev_list_remove(link);
+			tev_list_prepend(&port->users, link);
 			return user;
 		}
 	}
 	return NULL;
-}
-
-/* ---- life ---- */
-
-static void port_close(struct wf_port *port)
-{
-	struct wf_msg *msg = NULL;
-	int64_t token = 0;
-
-	wf_directory_remove(&port->place);
-	port->ev = NULL;
-	wf_port_check_fork(port);
-	while (!tev_list_empty(&port->users)) {
-		struct tev_list *link = tev_list_first(&port->users);
-		struct wf_port_user *user = tev_list_entry(
-			link, struct wf_port_user, link);
-
-		tev_list_remove(link);
-		user->closed(user);
-	}
-	/* [PO2] release: the users have let go of what will be refused. */
-	port_queue(port, tev_word_close(&port->word));
-	for (msg = port_next(port); msg != NULL; msg = port_next(port)) {
-		msg->deliver(msg, NULL);
-	}
-	token = port->token ? 1 : 0;
-	port_add_refs(port, port->owed - PORT_BIAS - token);
-}
-
-/* Runs after the context has let go of all its events. */
-static int port_anchor_destructor(struct port_anchor *anchor)
-{
-	struct wf_port *port = anchor->port;
-
-	if (port != NULL) {
-		anchor->port = NULL;
-		port_close(port);
-	}
-	return 0;
-}
-
-static struct wf_port *port_alloc(struct tevent_context *ev)
-{
-	struct wf_port *port = NULL;
-	int ret = posix_memalign((void **)&port, TEV_CACHE_LINE, sizeof(*port));
-
-	if (ret != 0) {
-		return NULL;
-	}
-	*port = (struct wf_port){ .ev = ev, .bell = -1 };
-	tev_word_init(&port->word);
-	atomic_init(&port->refs, PORT_BIAS);
-	tev_list_init(&port->users);
-	port->last = &port->first;
-	return port;
-}
-
-static int port_create(struct tevent_context *ev, struct wf_port **ret_port)
-{
-	struct wf_port *port = port_alloc(ev);
-	int error = ENOMEM;
-
-	if (port == NULL) {
-		return ENOMEM;
-	}
-	port->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (port->bell < 0) {
-		error = errno;
-		goto fail_port;
-	}
-	port->anchor = talloc_zero(ev, struct port_anchor);
-	if (port->anchor == NULL) {
-		goto fail_port;
-	}
-	port->im = tevent_create_immediate(port->anchor);
-	if (port->im == NULL) {
-		goto fail_port;
-	}
-	port->anchor->port = port;
-	talloc_set_destructor(port->anchor, port_anchor_destructor);
-	(void)port_arm(port);
-	*ret_port = port;
-	return 0;
-
-fail_port:
-	TALLOC_FREE(port->anchor);
-	port_add_refs(port, -PORT_BIAS);
-	return error;
-}
-
-int wf_port_get(struct tevent_context *ev, struct wf_port **ret_port)
-{
-	struct wf_place *place = wf_directory_find(ev);
-	struct wf_port *port = NULL;
-
-	if (tev_likely(place != NULL)) {
-		port = tev_container_of(place, struct wf_port, place);
-		wf_port_check_fork(port);
-	} else {
-		int ret = port_create(ev, &port);
-
-		if (ret != 0) {
-			return ret;
-		}
-		wf_directory_add(&port->place, ev);
-	}
-	*ret_port = port;
-	return 0;
-}
-
-/* ---- fork ---- */
-
-void wf_port_fork_prepare(void)
-{
-	wf_directory_lock();
-}
-
-void wf_port_fork_parent(void)
-{
-	wf_directory_unlock();
-}
-
-/* A new eventfd under the old number, and up, so that the child's loop comes
- * to us. The old one is closed first: then there is room for the new. */
-static void port_replace_bell(struct wf_place *place)
-{
-	struct wf_port *port = tev_container_of(place, struct wf_port, place);
-	int number = port->bell;
-
-	if (number >= 0) {
-		(void)close(number);
-	}
-	port->bell = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (port->bell >= 0 && number >= 0 && port->bell != number) {
-		int moved = dup3(port->bell, number, O_CLOEXEC);
-
-		if (moved == number) {
-			(void)close(port->bell);
-			port->bell = number;
-		}
-	}
-	/* Relaxed: the child has one thread. */
-	atomic_store_explicit(&port->forked, true, memory_order_relaxed);
-}
-
-void wf_port_fork_child(void)
-{
-	wf_directory_each_locked(port_replace_bell);
-	wf_directory_unlock();
 }

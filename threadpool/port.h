@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include <talloc.h>
+
 #include "engine/list.h"
 #include "engine/word.h"
 
@@ -13,17 +15,19 @@ struct wf_port;
 /* Embedded in what is sent. Handed over by post, back by deliver. */
 struct wf_msg {
 	struct tev_word_node node; /* Q: word.h */
-	/* On the owner's thread; @ev is NULL when the loop is gone and the
-	 * message is only to be disposed of. May do anything, free @ev too. */
-	void (*deliver)(struct wf_msg *msg, struct tevent_context *ev);
+	/* On the owner's thread; @gone: the loop has ended and the message is
+	 * only to be disposed of. Else it may do anything, free @ev too, which
+	 * is NULL where the loop is not tevent's. */
+	void (*deliver)(struct wf_msg *msg, struct tevent_context *ev,
+			bool gone);
 };
 
 /* Somebody on the owner's thread who has to know when the loop ends. Both
  * functions are called with the user already taken out of the port's list. */
 struct wf_port_user {
 	struct tev_list link; /* O: */
-	/* The loop is gone. Takes back what it can (wf_port_forgo()) and cuts
-	 * the ties of the rest, which is delivered without a context. */
+	/* The loop is gone. Takes back what it can (wf_port_unexpect()) and
+	 * cuts the ties of the rest, which is delivered without a context. */
 	void (*closed)(struct wf_port_user *user);
 	/* This is a forked child: nothing that is on its way will arrive. */
 	void (*forked)(struct wf_port_user *user);
@@ -42,14 +46,48 @@ struct wf_port_user *wf_port_find_user(struct wf_port *port,
 						       const void *),
 				       const void *arg);
 
+/* A port for a loop that is not tevent's: below @mem_ctx, and dies with that.
+ * Thread: owner of @mem_ctx.  Lock: takes that of the table.
+ * Return: 0, ENOMEM, or what eventfd(2) says; @ret_port on success. */
+int wf_port_create_foreign(TALLOC_CTX *mem_ctx, struct wf_port **ret_port);
+
+/* The descriptor of such a port, and what to do when it is readable: delivers
+ * at most @max messages, 0: those that are there.
+ * Thread: owner.  Lock: none.
+ * Return of dispatch: how many. */
+int wf_port_fd(const struct wf_port *port);
+unsigned wf_port_dispatch(struct wf_port *port, unsigned max);
+
+/* From now on others may find @port without having a share in it: its memory
+ * is kept for a grace period (grace.h), and they post within a read section.
+ * Thread: owner.  Lock: none. */
+void wf_port_expose(struct wf_port *port);
+
+/* The calling thread owns @port now, which another one has made.
+ * Thread: the new owner.  Lock: none. */
+void wf_port_adopt(struct wf_port *port);
+
+/* Nobody owns @port until a thread adopts it.
+ * Thread: owner, who hands it on.  Lock: none. */
+void wf_port_disown(struct wf_port *port);
+
+/* Whether the calling thread was the last that turned this loop.
+ * Thread: any that may use @port.  Lock: none. */
+bool wf_port_is_mine(const struct wf_port *port);
+
+/* Whether its loop has let go of it: handlers are not to be called any more,
+ * though the end of the port may only come when this one has returned.
+ * Thread: owner.  Lock: none. */
+bool wf_port_is_detached(const struct wf_port *port);
+
 /* One more message is about to be sent, and will be posted exactly once:
  * until then its sender may use the port without a reference.
  * Thread: owner.  Lock: none. */
 void wf_port_expect(struct wf_port *port);
 
-/* The owner has taken such a message back before it was posted.
+/* Such a message is being delivered, or was taken back before it was posted.
  * Thread: owner.  Lock: none. */
-void wf_port_forgo(struct wf_port *port);
+void wf_port_unexpect(struct wf_port *port);
 
 /* Somebody waits, or does not any more: meanwhile tevent_loop_wait() stays.
  * Return of begin: 0; ENOMEM or what eventfd(2) says, and nothing has changed.
@@ -61,18 +99,19 @@ void wf_port_wait_end(struct wf_port *port);
  * Thread: owner, before it looks at anything that was sent.  Lock: none. */
 void wf_port_check_fork(struct wf_port *port);
 
-/* Sends @msg home.
- * Thread: any.  Lock: none.
+/* In a forked child, if the calling thread is the owner: makes its loop listen
+ * again, for tevent_re_initialise() has dropped our events. Else: nothing.
+ * Thread: any that may use @port.  Lock: none. */
+void wf_port_listen_again(struct wf_port *port);
+
+/* Sends @msg home: one that is expected, or, to an exposed port, any.
+ * Thread: any; in a read section unless it is expected.  Lock: none.
  * Owns:   takes @msg; on refusal it stays the caller's.
- * Return: false when the loop is gone; the caller disposes of @msg and then
- *         calls wf_port_unref(). After true it touches neither again. */
+ * Return: false when the loop is gone; the caller disposes of an expected @msg
+ *         and then calls wf_port_unref(). After true it touches neither again.
+ */
 bool wf_port_post(struct wf_port *port, struct wf_msg *msg);
 
-/* Gives up the share in @port that a refused message had.
+/* Gives up the share in @port that a refused expected message had.
  * Thread: any.  Lock: none. */
 void wf_port_unref(struct wf_port *port);
-
-/* Around fork, for the one set of handlers (pool.c). */
-void wf_port_fork_prepare(void);
-void wf_port_fork_parent(void);
-void wf_port_fork_child(void);

@@ -9,9 +9,7 @@
  *                                  '--+--> nothing for idle_ms: leave, look
  *                                          again, gone
  *
- *  1. No thread exists before a job needs it; each thread is started detached,
- *     with all signals blocked but those of faults, which must reach a crash
- *     handler.
+ *  1. No thread exists before a job needs it.
  *  2. A birth counts as a searching worker from its decision on (park.c),
  *     until it enters the user's worker_init, which may take long: from then
  *     on as one between two jobs [PK3], so that nobody more is born for the
@@ -30,16 +28,16 @@
  * [CR1] shares of the crew.
  *
  * Threads: see the header.  Ordering: [CR1]; the rest through park.h.
- * Not here: which thread sleeps and wakes (park.c), what work is (work.c).
+ * Not here: which thread sleeps and wakes (park.c), what work is (work.c),
+ * what a thread blocks and is called (thread.c).
  */
 #include "threadpool/worker.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
+#include "threadpool/grace.h"
+#include "threadpool/thread.h"
 #include "threadpool/work.h"
 
 /* ---- shares ---- */
@@ -176,22 +174,6 @@ void wf_worker_call(struct wf_crew *crew)
 
 /* ---- the thread ---- */
 
-static void worker_dress(const struct wf_worker *worker)
-{
-	char tail[WF_CREW_NAME_MAX];
-	char name[2 * WF_CREW_NAME_MAX];
-	int used = snprintf(tail, sizeof(tail), "-%u", worker->number + 1);
-
-	/* The system takes 15 bytes; the pool's name gives way. */
-	snprintf(name, sizeof(name), "%.*s%s", WF_CREW_NAME_MAX - 1 - used,
-		 worker->crew->name, tail);
-	(void)pthread_setname_np(pthread_self(), name);
-	if (worker->crew->nice != 0) {
-		/* On Linux this is the calling thread alone. */
-		(void)setpriority(PRIO_PROCESS, 0, worker->crew->nice);
-	}
-}
-
 /* Others search from now on, if there is something to be found. */
 static void worker_give_token(struct wf_crew *crew, bool token)
 {
@@ -255,6 +237,7 @@ static bool worker_turn(struct wf_worker *worker, bool token)
 		if (work != NULL) {
 			worker_run(worker, work, token);
 			token = false;
+			wf_grace_relieve();
 			if (tev_unlikely(worker->generation !=
 					 crew->generation)) {
 				return false;
@@ -277,14 +260,15 @@ static void worker_free(struct wf_worker *worker)
 	wf_crew_unref(crew);
 }
 
-static void *worker_main(void *arg)
+/* Return: false: this is a forked child. */
+static bool worker_live(struct wf_worker *worker)
 {
-	struct wf_worker *worker = arg;
 	struct wf_crew *crew = worker->crew;
 	bool token = true;
 	bool here = true;
 
-	worker_dress(worker);
+	wf_thread_set_name(crew->name, (int)worker->number + 1);
+	wf_thread_set_nice(crew->nice);
 	if (crew->worker_init != NULL) {
 		int error = 0;
 
@@ -294,58 +278,32 @@ static void *worker_main(void *arg)
 		if (error != 0) {
 			worker_after_failure(crew, error, false);
 			worker_free(worker);
-			return NULL;
+			return true;
 		}
 		token = false;
 	}
 	here = worker_turn(worker, token);
 	if (!here) {
-		return NULL;
+		return false;
 	}
 	if (crew->worker_fini != NULL) {
 		crew->worker_fini(worker->state, crew->worker_private);
 	}
 	worker_free(worker);
+	return true;
+}
+
+static void *worker_main(void *arg)
+{
+	bool here = true;
+
+	wf_grace_helper_begin();
+	here = worker_live(arg);
+	if (here) {
+		wf_grace_helper_end();
+		wf_grace_reap();
+	}
 	return NULL;
-}
-
-/* Faults are left open: blocked, they kill without the program's handler. */
-static void worker_signals(sigset_t *blocked)
-{
-	static const int faults[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL,
-				      SIGSEGV, SIGSYS, SIGTRAP };
-	size_t i = 0;
-
-	(void)sigfillset(blocked);
-	for (i = 0; i < TEV_ARRAY_SIZE(faults); i++) {
-		(void)sigdelset(blocked, faults[i]);
-	}
-}
-
-static int worker_start_thread(struct wf_worker *worker)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t blocked;
-	sigset_t before;
-	int ret = pthread_attr_init(&attr);
-
-	if (ret != 0) {
-		return ret;
-	}
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (worker->crew->stack_size != 0) {
-		ret = pthread_attr_setstacksize(&attr,
-						worker->crew->stack_size);
-	}
-	if (ret == 0) {
-		worker_signals(&blocked);
-		(void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
-		ret = pthread_create(&thread, &attr, worker_main, worker);
-		(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	}
-	(void)pthread_attr_destroy(&attr);
-	return ret;
 }
 
 /* Return: 0 or why there is no thread. */
@@ -366,7 +324,7 @@ static int worker_birth(struct wf_crew *crew)
 	worker->next_shard = worker->number;
 	wf_park_join(&crew->park, &worker->bed);
 
-	ret = worker_start_thread(worker);
+	ret = wf_thread_start(crew->stack_size, NULL, worker_main, worker);
 	if (ret != 0) {
 		worker_free(worker);
 	}

@@ -9,7 +9,7 @@
  *
  * The bell is an eventfd: it counts, and whoever rings it after it has been
  * closed hits an assertion; so does a poster that looks at freed memory.
- * "refs" keeps bell and word alive; three ways of counting:
+ * "refs" keeps bell and word alive; some ways of counting:
  *
  *   default   each poster holds a reference, dropped by the receiver while it
  *             runs that poster's last message (the poster's handle is freed in
@@ -19,6 +19,9 @@
  *             the receiver has it; the receiver alone counts what is owed and
  *             settles at its end by adding that number, less BIAS, to refs; a
  *             poster that is refused takes one off. ARMED as before.
+ *   EXPOSED   posters neither hold nor owe anything: they have found the word in
+ *             a read section, where its memory stays (address.pml), so only the
+ *             bell can be gone. ARMED as before.
  *   ALWAYS    the receiver never says when it sleeps: it takes with an
  *             exchange to ARMED, so that each post to an empty word rings.
  *
@@ -27,6 +30,7 @@
  * RUN two posters: -DNP=2 -DK=2
  * RUN two posters, may close: -DNP=2 -DK=2 -DMAYCLOSE
  * RUN account: -DNP=2 -DK=2 -DACCOUNT -DMAYCLOSE
+ * RUN exposed: -DNP=2 -DK=2 -DEXPOSED -DMAYCLOSE
  * RUN always armed: -DNP=2 -DK=2 -DALWAYS -DMAYCLOSE
  * RUN always armed, account: -DNP=2 -DK=2 -DALWAYS -DACCOUNT -DMAYCLOSE
  * LONG three posters, may close: -DNP=3 -DK=1 -DMAYCLOSE
@@ -44,6 +48,8 @@
  * MUTANT found ARMED, reference forgotten: -DMAYCLOSE -DBUG_TOKEN_LEAK
  * MUTANT account without bias: -DNP=2 -DK=1 -DACCOUNT -DMAYCLOSE -DBUG_NO_BIAS
  * MUTANT account forgets what is taken: -DACCOUNT -DMAYCLOSE -DBUG_NO_RETURN
+ * MUTANT exposed, ARMED carries no reference: -DEXPOSED -DMAYCLOSE -DBUG_NO_TOKEN
+ * MUTANT exposed, ringer drops before it rings: -DEXPOSED -DMAYCLOSE -DBUG_DROP_FIRST
  * MUTANT always armed, found ARMED: -DALWAYS -DMAYCLOSE -DBUG_TOKEN_LEAK
  * MUTANT always armed, but takes to EMPTY: -DALWAYS -DBUG_TAKE_EMPTY
  */
@@ -73,7 +79,17 @@ bool freed = false;		/* bell closed, word freed */
 short refs = OWNER;
 short owed = 0;			/* the receiver's own: sent and not back */
 #else
+#ifdef EXPOSED
+short refs = 1;
+#else
 short refs = 1 + NP;
+#endif
+#endif
+
+#ifdef EXPOSED
+#define there true		/* the memory of the word is */
+#else
+#define there !freed
 #endif
 byte consumed = 0, cancelled = 0, refused = 0;
 byte last[NP];			/* 1 + newest index seen of each poster */
@@ -106,7 +122,7 @@ proctype poster(byte me) {
 	do
 	:: i < K ->
 		m = me * K + i;
-		assert(!freed);
+		assert(there);
 		h = head;			/* relaxed: a guess */
 		do
 		:: h == CLOSED ->
@@ -114,13 +130,15 @@ proctype poster(byte me) {
 #ifdef ACCOUNT
 			unref();
 #else
+#ifndef EXPOSED
 			if :: i == K - 1 -> unref() :: else fi;
+#endif
 #endif
 			break
 		:: else ->
 			nxt[m] = ((h == ARMED || h == EMPTY) -> EMPTY : h);
 			atomic {		/* compare and swap */
-				assert(!freed);
+				assert(there);
 				if
 				:: head == h -> head = BASE + m; ok = true
 				:: else -> h = head; ok = false
@@ -168,7 +186,9 @@ inline dispatch(list, counter) {
 		owed--;
 #endif
 #else
+#ifndef EXPOSED
 		if :: m % K == K - 1 -> unref() :: else fi;
+#endif
 #endif
 		counter++
 	:: else -> break

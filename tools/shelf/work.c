@@ -142,8 +142,9 @@ struct tevent_req *work_send(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
 		return NULL;
 	}
 	if (place->pool != NULL) {
-		subreq = weft_job_send(state, ev, place->pool, fn, pp_block,
-				       &options);
+		subreq = weft_job_send_sized(
+			state, ev, place->pool, fn, pp_block, &options,
+			sizeof(options), name, __location__);
 		if (subreq == NULL) {
 			talloc_free(req);
 			return NULL;

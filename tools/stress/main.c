@@ -31,7 +31,7 @@
 #define NS_PER_S          UINT64_C(1000000000)
 
 static const struct stress_protocol *const protocols[] = {
-	&stress_mailbox, &stress_proxy, &stress_jobs,
+	&stress_mailbox, &stress_address, &stress_proxy, &stress_jobs,
 	&stress_pairs,   &stress_fork,
 };
 

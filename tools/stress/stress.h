@@ -33,6 +33,7 @@ struct stress_protocol {
 
 extern const struct stress_protocol stress_mailbox;
 extern const struct stress_protocol stress_proxy;
+extern const struct stress_protocol stress_address;
 extern const struct stress_protocol stress_jobs;
 extern const struct stress_protocol stress_pairs;
 extern const struct stress_protocol stress_fork;
