@@ -497,6 +497,152 @@ WEFT_EXPORT int weft_mailbox_fd(const struct weft_mailbox *mailbox);
 WEFT_EXPORT int weft_mailbox_dispatch(struct weft_mailbox *mailbox,
 				      unsigned max);
 
+/* ---- calls --------------------------------------------------------------- */
+
+/* A call as the function that is called sees it: a talloc object below the
+ * mailbox, the block below it. Whoever owns it answers it with
+ * weft_call_reply(), at once or later; to answer from another thread,
+ * talloc_steal(NULL, call) and hand it over. Freeing it unanswered, also by
+ * freeing what it hangs below, answers ECANCELED. Until then it stays, also
+ * when nobody wants the answer any more: see weft_call_wanted(). It must not
+ * have talloc references. */
+struct weft_call;
+
+/* Runs on the thread of the mailbox, which may be freed here, with its loop.
+ * The block belongs to the call; it must not be freed or moved away, may be
+ * changed and allocated on. One that has talloc references when it is answered
+ * stays with them: the answer is EINVAL then, if it was to be 0. */
+typedef void (*weft_call_fn_t)(struct weft_mailbox *mailbox,
+			       struct weft_call *call, void *block);
+
+struct weft_call_options {
+	/* As in struct weft_job_options. A call that is late is not run. */
+	const char *name;
+	uint64_t deadline_ns;
+};
+
+/* Runs @fn on another loop, or on this one, and brings back its answer.
+ *
+ * struct tevent_req *weft_call_send(TALLOC_CTX *mem_ctx,
+ *                                   struct tevent_context *ev,
+ *                                   weft_addr_t to, weft_call_fn_t fn,
+ *                                   void *pp_block,
+ *                                   const struct weft_call_options *options);
+ *
+ * @mem_ctx   parent of the request; neither the block (EINVAL) nor in it
+ * @ev        where the answer arrives; tevent_loop_wait() stays while requests
+ *            of this kind are unfinished
+ * @to        the mailbox; its owner is never waited for
+ * @pp_block  address of the pointer to the block, or NULL. The pointer is set
+ *            to NULL, and the block is the request's, when this returns
+ *            non-NULL; else both are unchanged.
+ * @options   or NULL
+ * Thread: owner of @ev, @mem_ctx and the block.
+ * Return: the request; NULL: no memory for it. Every other failure arrives
+ *         through the request, in a later pass: ECANCELED: nobody has the
+ *         address, the other side has gone, or has dropped the call; EAGAIN:
+ *         the mailbox is full; ETIMEDOUT; EINVAL: @to is { 0 } or a
+ *         latest-value mailbox, or the block has references; ENOMEM; EMFILE,
+ *         ENFILE.
+ *
+ * tevent_req_cancel(): returns true, the result is ECANCELED at once and the
+ * callback comes in a later pass. If the function has not begun it will not
+ * run and the block is back; if the call is being worked on, weft_call_wanted()
+ * becomes false there and its answer is dropped. Freeing the request does the
+ * same without a callback. Freeing @ev: as with weft_job_send().
+ */
+WEFT_EXPORT struct tevent_req *weft_call_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, weft_addr_t to,
+	weft_call_fn_t fn, void *pp_block,
+	const struct weft_call_options *options, size_t options_size,
+	const char *fn_name, const char *location);
+#define weft_call_send(mem_ctx, ev, to, fn, pp_block, options)      \
+	weft_call_send_sized((mem_ctx), (ev), (to), (fn),           \
+			     WEFT_PP_BLOCK(pp_block), (options),    \
+			     sizeof(struct weft_call_options), #fn, \
+			     __location__)
+
+/* The same for a program whose loop is not tevent's: the answer arrives when
+ * @home, a mailbox that was created with ev NULL, is dispatched, and so does
+ * the end of a request that is cancelled (tevent_req_cancel() says false if
+ * there is no memory for that). It has no end time of its own: a deadline only
+ * keeps the call from being run late, and shows in weft_call_wanted(). For more
+ * cancel it from a timer of your loop.
+ *
+ * struct tevent_req *weft_mailbox_call_send(
+ *              TALLOC_CTX *mem_ctx, struct weft_mailbox *home, weft_addr_t to,
+ *              weft_call_fn_t fn, void *pp_block,
+ *              const struct weft_call_options *options);
+ *
+ * Thread: owner of @home, @mem_ctx and the block.
+ * Return: the request; NULL: no memory for it, or @home is of another kind.
+ */
+WEFT_EXPORT struct tevent_req *weft_mailbox_call_send_sized(
+	TALLOC_CTX *mem_ctx, struct weft_mailbox *home, weft_addr_t to,
+	weft_call_fn_t fn, void *pp_block,
+	const struct weft_call_options *options, size_t options_size,
+	const char *fn_name, const char *location);
+#define weft_mailbox_call_send(mem_ctx, home, to, fn, pp_block, options)    \
+	weft_mailbox_call_send_sized((mem_ctx), (home), (to), (fn),         \
+				     WEFT_PP_BLOCK(pp_block), (options),    \
+				     sizeof(struct weft_call_options), #fn, \
+				     __location__)
+
+/* Takes the answer of a finished request, which is "received" then.
+ *
+ * int weft_call_recv(struct tevent_req *req, TALLOC_CTX *mem_ctx,
+ *                    void *pp_block);
+ *
+ * @mem_ctx   parent for the block
+ * @pp_block  address of the caller's pointer to the block, or NULL: the block
+ *            is freed. Set to the block if that came back: with the answer,
+ *            with a call that was dropped, and when the function never ran (a
+ *            block refused with EINVAL still hangs where it hung). Set to NULL
+ *            when the other side still works on it for nobody.
+ * Thread: owner of the request.
+ * Return: what weft_call_reply() said, or one of the errors of
+ *         weft_call_send(); EINPROGRESS: the request is not finished, nothing
+ *         has happened.
+ */
+WEFT_EXPORT int weft_call_recv_block(struct tevent_req *req,
+				     TALLOC_CTX *mem_ctx, void *pp_block);
+#define weft_call_recv(req, mem_ctx, pp_block) \
+	weft_call_recv_block((req), (mem_ctx), WEFT_PP_BLOCK(pp_block))
+
+/* Answers, and frees @call; the block goes back with the answer.
+ *
+ * @error  0 or a positive errno, what weft_call_recv() returns
+ * Thread: owner of @call.
+ */
+WEFT_EXPORT void weft_call_reply(struct weft_call *call, int error);
+
+/* The block of @call, to work on it while it is unanswered, or NULL.
+ * Thread: owner of @call. */
+WEFT_EXPORT void *weft_call_block(const struct weft_call *call);
+
+/* Whether somebody still waits for the answer: not cancelled, freed or late.
+ * Thread: owner of @call. */
+WEFT_EXPORT bool weft_call_wanted(const struct weft_call *call);
+
+/* Calls and waits for the answer: for threads without a loop.
+ *
+ * int weft_call_wait(weft_addr_t to, weft_call_fn_t fn, void *pp_block,
+ *                    unsigned timeout_ms);
+ *
+ * @pp_block    address of the pointer to the block, or NULL. The block is back
+ *              when this returns, and has no parent any more, or the pointer is
+ *              NULL because the other side still works on it (ETIMEDOUT).
+ * @timeout_ms  UINT_MAX: for ever
+ * Thread: any that owns the block.
+ * Return: what weft_call_reply() said; ECANCELED, EAGAIN, EINVAL, ENOMEM as
+ *         weft_call_send(); ETIMEDOUT; EDEADLK: the mailbox is this very
+ *         thread's, the last one that turned its loop, or has made it.
+ */
+WEFT_EXPORT int weft_call_wait_block(weft_addr_t to, weft_call_fn_t fn,
+				     void *pp_block, unsigned timeout_ms);
+#define weft_call_wait(to, fn, pp_block, timeout_ms) \
+	weft_call_wait_block((to), (fn), WEFT_PP_BLOCK(pp_block), (timeout_ms))
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,11 +4,15 @@
 POOL_SRC := \
 	threadpool/account.c \
 	threadpool/addr.c \
+	threadpool/ask.c \
 	threadpool/bell.c \
 	threadpool/block.c \
+	threadpool/call.c \
+	threadpool/call_wait.c \
 	threadpool/cpus.c \
 	threadpool/deadline.c \
 	threadpool/directory.c \
+	threadpool/errand.c \
 	threadpool/fork.c \
 	threadpool/grace.c \
 	threadpool/job.c \
@@ -28,14 +32,26 @@ POOL_SRC := \
 
 # Tests that use tevent.h and weft.h alone; they also run on another libtevent.
 POOL_TESTS := \
+	block_parent \
+	call \
+	call_below \
+	call_cancel \
+	call_foreign \
+	call_fork \
+	call_kill \
+	call_oom \
+	call_race \
+	call_wait \
 	job \
 	job_cancel \
 	job_fork \
 	job_free \
 	job_null \
+	no_function \
 	pool \
 	pool_oom \
 	port \
+	port_again \
 	post \
 	post_foreign \
 	post_fork \
