@@ -643,6 +643,184 @@ WEFT_EXPORT int weft_call_wait_block(weft_addr_t to, weft_call_fn_t fn,
 #define weft_call_wait(to, fn, pp_block, timeout_ms) \
 	weft_call_wait_block((to), (fn), WEFT_PP_BLOCK(pp_block), (timeout_ms))
 
+/* ---- loops --------------------------------------------------------------- */
+
+/* A thread that owns a tevent context and turns it. A talloc object: freeing
+ * it ends the loop as soon as its thread comes back to it, a few messages
+ * later at most, and cancels what waits there; nobody waits for that.
+ *
+ * A forked child has none of its parent's loops: their addresses are refused
+ * and a stop request ends with ECANCELED; a handle may be freed. If a handler
+ * forks, the child may do what it likes but must not return from it: it would
+ * end there. */
+struct weft_loop;
+
+/* In the loop's thread, before anything that was posted runs (unless init turns
+ * the loop itself), and at the end, before its mailbox and context are freed:
+ * calls that wait for an answer can still be given it.
+ *
+ * @ev          the loop's own context; NULL in fini when a handler has freed
+ *              that, which ends the loop, too; what was below it is gone then,
+ *              the state perhaps
+ * @index       which of a set this is, from 0; 0 for a single loop
+ * @ret_state   what weft_mailbox_private() gives to the handlers that run on
+ *              this loop; NULL unless set
+ * @private_data  options.private_data; must stay valid until the last loop has
+ *              ended, which may be after its handle has been freed
+ * Return: 0, or an errno: the loop ends at once, without fini; what was posted
+ *              is cancelled, and weft_loop_stop_recv() says that errno.
+ */
+typedef int (*weft_loop_init_fn_t)(struct tevent_context *ev, unsigned index,
+				   void **ret_state, void *private_data);
+typedef void (*weft_loop_fini_fn_t)(struct tevent_context *ev, void *state,
+				    void *private_data);
+
+struct weft_loop_options {
+	/* The name of the thread, cut to 15 bytes; in a set "NAME-0", and so
+	 * on. Copied. NULL: "weft-loop". */
+	const char *name;
+	/* Of tevent_context_init_byname(). NULL: the default. */
+	const char *backend;
+	/* The processors that the thread may run on; those that are not there,
+	 * or not ours, are left out. NULL: as the thread that starts it.
+	 * Copied. */
+	const unsigned *cpus;
+	unsigned cpu_count;
+	/* In a set: the loop of index i runs on the i-th of these alone, or of
+	 * those that the starting thread may run on; round again when there
+	 * are more loops. */
+	bool pin;
+	/* The nice value; 0: that of the thread that starts it. What the system
+	 * refuses is ignored. */
+	int nice;
+	/* The signals that the thread blocks. NULL: all but those of faults.
+	 * Copied. */
+	const sigset_t *blocked;
+	/* Bytes of stack; 0: the system's default. */
+	size_t stack_size;
+	/* Of its mailbox: as in struct weft_mailbox_options. */
+	unsigned limit;
+	bool allow_null_tracking;
+	/* Optional. */
+	weft_loop_init_fn_t init;
+	weft_loop_fini_fn_t fini;
+	void *private_data;
+};
+
+/* Starts a loop. It can be posted to and called at once; what comes before it
+ * is ready waits for it. Does not wait for init: a call that is answered says
+ * that init is through, and can bring back what it has made, such as the
+ * address of another mailbox; ECANCELED says that it may have failed.
+ *
+ * int weft_loop_start(TALLOC_CTX *mem_ctx,
+ *                     const struct weft_loop_options *options,
+ *                     struct weft_loop **ret_loop);
+ *
+ * @mem_ctx   parent of the handle
+ * @options   or NULL
+ * @ret_loop  set on success only; owned by the caller, through @mem_ctx
+ * Thread: owner of @mem_ctx.
+ * Return: 0; EINVAL: no such backend, none of the processors is there and
+ *         ours, cpus without cpu_count, a bad nice value or stack size, or
+ *         talloc's null tracking is on; EAGAIN: no thread; ENOMEM; EMFILE,
+ *         ENFILE: no descriptor.
+ */
+WEFT_EXPORT int weft_loop_start_sized(TALLOC_CTX *mem_ctx,
+				      const struct weft_loop_options *options,
+				      size_t options_size,
+				      struct weft_loop **ret_loop);
+#define weft_loop_start(mem_ctx, options, ret_loop) \
+	weft_loop_start_sized((mem_ctx), (options), \
+			      sizeof(struct weft_loop_options), (ret_loop))
+
+/* The address of the loop's mailbox. Thread: owner of @loop. */
+WEFT_EXPORT weft_addr_t weft_loop_addr(const struct weft_loop *loop);
+
+/* Ends the loop in order: what was posted before this still runs, then fini;
+ * calls that are unanswered then end with ECANCELED; later posts are refused.
+ * The request is done when the thread is through with all that. Several may
+ * ask, also after the end. A loop that asks for its own end gets no answer.
+ *
+ * @mem_ctx  parent of the request
+ * @ev       where the answer arrives
+ * Thread: owner of @loop, @mem_ctx and @ev.
+ * Return: the request; NULL: no memory for it. Freeing it changes nothing for
+ *         the loop; tevent_req_cancel(): the result is ECANCELED, the loop
+ *         ends all the same.
+ */
+WEFT_EXPORT struct tevent_req *weft_loop_stop_send_located(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_loop *loop,
+	const char *location);
+#define weft_loop_stop_send(mem_ctx, ev, loop) \
+	weft_loop_stop_send_located((mem_ctx), (ev), (loop), __location__)
+
+/* The same for a program whose loop is not tevent's: the answer arrives when
+ * @home, a mailbox that was created with ev NULL, is dispatched. Such a request
+ * cannot be cancelled, only freed.
+ *
+ * Thread: owner of @loop, @home and @mem_ctx.
+ * Return: the request; NULL: no memory for it, or @home is of another kind: the
+ *         loop goes on.
+ */
+WEFT_EXPORT struct tevent_req *weft_mailbox_loop_stop_send_located(
+	TALLOC_CTX *mem_ctx, struct weft_mailbox *home, struct weft_loop *loop,
+	const char *location);
+#define weft_mailbox_loop_stop_send(mem_ctx, home, loop)               \
+	weft_mailbox_loop_stop_send_located((mem_ctx), (home), (loop), \
+					    __location__)
+
+/* Return: 0: the loop has ended; what init returned, or why tevent_loop_once()
+ * failed; ENOMEM; EMFILE, ENFILE: no descriptor for @ev's mailbox, the loop
+ * ends all the same; ECANCELED, ETIMEDOUT; EINPROGRESS: the request is not
+ * finished, nothing has happened. Thread: owner of the request. */
+WEFT_EXPORT int weft_loop_stop_recv(struct tevent_req *req);
+
+/* A set of loops. A talloc object; freeing it is freeing each of them. */
+struct weft_loops;
+
+/* Starts @count loops, or none: those that had begun end again.
+ *
+ * int weft_loops_start(TALLOC_CTX *mem_ctx, unsigned count,
+ *                      const struct weft_loop_options *options,
+ *                      struct weft_loops **ret_loops);
+ *
+ * @count  0: one for each processor of options.cpus, or that this process may
+ *         use
+ * All else as weft_loop_start().
+ */
+WEFT_EXPORT int weft_loops_start_sized(TALLOC_CTX *mem_ctx, unsigned count,
+				       const struct weft_loop_options *options,
+				       size_t options_size,
+				       struct weft_loops **ret_loops);
+#define weft_loops_start(mem_ctx, count, options, ret_loops)  \
+	weft_loops_start_sized((mem_ctx), (count), (options), \
+			       sizeof(struct weft_loop_options), (ret_loops))
+
+/* How many there are; and one of them, NULL when there is none of that index.
+ * Its handle stays the set's: not to be freed or moved. Thread: owner of
+ * @loops. */
+WEFT_EXPORT unsigned weft_loops_count(const struct weft_loops *loops);
+WEFT_EXPORT struct weft_loop *weft_loops_get(struct weft_loops *loops,
+					     unsigned index);
+
+/* Addresses: of loop @index, modulo their number; of each in turn; of the one
+ * that is for the processor that this thread runs on now: index is the
+ * processor's place among those of the set, modulo their number.
+ * Thread: any, while @loops is not being freed. */
+WEFT_EXPORT weft_addr_t weft_loops_at(const struct weft_loops *loops,
+				      unsigned index);
+WEFT_EXPORT weft_addr_t weft_loops_next(struct weft_loops *loops);
+WEFT_EXPORT weft_addr_t weft_loops_here(const struct weft_loops *loops);
+
+/* weft_loop_stop_send() for all of them at once; done when the last one has
+ * ended, with the first error there was. */
+WEFT_EXPORT struct tevent_req *weft_loops_stop_send_located(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+	struct weft_loops *loops, const char *location);
+#define weft_loops_stop_send(mem_ctx, ev, loops) \
+	weft_loops_stop_send_located((mem_ctx), (ev), (loops), __location__)
+WEFT_EXPORT int weft_loops_stop_recv(struct tevent_req *req);
+
 #ifdef __cplusplus
 }
 #endif

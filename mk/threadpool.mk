@@ -9,6 +9,7 @@ POOL_SRC := \
 	threadpool/block.c \
 	threadpool/call.c \
 	threadpool/call_wait.c \
+	threadpool/context.c \
 	threadpool/cpus.c \
 	threadpool/deadline.c \
 	threadpool/directory.c \
@@ -17,6 +18,9 @@ POOL_SRC := \
 	threadpool/grace.c \
 	threadpool/job.c \
 	threadpool/latest.c \
+	threadpool/loop.c \
+	threadpool/loop_stop.c \
+	threadpool/loops.c \
 	threadpool/mailbox.c \
 	threadpool/park.c \
 	threadpool/pool.c \
@@ -47,6 +51,13 @@ POOL_TESTS := \
 	job_fork \
 	job_free \
 	job_null \
+	loops \
+	loops_foreign \
+	loops_fork \
+	loops_oom \
+	loops_run \
+	loops_set \
+	loops_stop \
 	no_function \
 	pool \
 	pool_oom \

@@ -25,6 +25,7 @@ STRESS_SRC := \
 	tools/stress/address.c \
 	tools/stress/fork.c \
 	tools/stress/jobs.c \
+	tools/stress/loops.c \
 	tools/stress/mailbox.c \
 	tools/stress/main.c \
 	tools/stress/pairs.c \

@@ -32,7 +32,7 @@
 
 static const struct stress_protocol *const protocols[] = {
 	&stress_mailbox, &stress_address, &stress_proxy, &stress_jobs,
-	&stress_pairs,   &stress_fork,
+	&stress_pairs,   &stress_fork,    &stress_loops,
 };
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))

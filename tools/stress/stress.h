@@ -37,6 +37,7 @@ extern const struct stress_protocol stress_address;
 extern const struct stress_protocol stress_jobs;
 extern const struct stress_protocol stress_pairs;
 extern const struct stress_protocol stress_fork;
+extern const struct stress_protocol stress_loops;
 
 /* The next number; and one below @limit, 0 for a limit of 0. */
 uint64_t stress_roll(struct stress_dice *dice);
