@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# weft-bench-engine, built twice: on our libtevent and on another one.
+# weft-bench-engine, built twice: on our libraries, and on another libtevent alone.
 
 BENCH_SRC := \
+	tools/bench/call.c \
 	tools/bench/fd.c \
 	tools/bench/immediate.c \
 	tools/bench/main.c \
@@ -13,8 +14,7 @@ BENCH_LIBS := $(TALLOC_LIBS) -ldl
 
 PROGRAMS += $(BINDIR)/weft-bench-engine
 $(eval $(call program,$(BINDIR)/weft-bench-engine,$(BENCH_SRC),\
-	-L$(LIBDIR) -ltevent $(BENCH_LIBS),\
-	$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
+	$(WEFT_LIBS) -ltevent $(BENCH_LIBS),$(WEFT_FILES)))
 
 STOCK_BENCH := $(STOCKDIR)/bin/weft-bench-engine
 STOCK_BENCH_OBJECTS := $(BENCH_SRC:%.c=$(STOCKDIR)/obj/%.o)

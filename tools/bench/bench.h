@@ -56,6 +56,7 @@ struct bench {
 };
 
 /* Ends with a row whose name is NULL. */
+extern const struct bench_row bench_call_rows[];
 extern const struct bench_row bench_fd_rows[];
 extern const struct bench_row bench_immediate_rows[];
 extern const struct bench_row bench_post_rows[];

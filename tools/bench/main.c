@@ -28,7 +28,7 @@
 
 static const struct bench_row *const groups[] = {
 	bench_immediate_rows, bench_timer_rows, bench_fd_rows,
-	bench_req_rows,       bench_post_rows,
+	bench_req_rows,       bench_post_rows,  bench_call_rows,
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))

@@ -16,6 +16,8 @@
  *   proxy   through tevent_thread_proxy, which takes a new immediate and new
  *           data along and frees both; stock's changes the order of what it
  *           hands over, so there only the number of messages is checked
+ *   msg     weft_post_msg(), each message used again as in reused; beside it
+ *           what one has without libweft, which is fresh on the other library
  *
  * A thread is at most WINDOW messages ahead: a backlog without a bound measures
  * how fast the kernel hands out memory.
@@ -32,6 +34,10 @@
 
 #include "tools/bench/bench.h"
 
+#if !BENCH_ON_STOCK
+#include <weft.h>
+#endif
+
 #define POSTERS_MAX 4
 #define WINDOW      256
 #define TELL        32 /* messages; the poster is told of so many at once */
@@ -39,8 +45,11 @@
 
 struct slot {
 	struct tevent_immediate *im; /* Q: the poster's while it is free */
-	struct poster *poster;       /* I: */
-	uint64_t number;             /* Q: */
+#if !BENCH_ON_STOCK
+	struct weft_msg msg; /* Q: the same */
+#endif
+	struct poster *poster; /* I: */
+	uint64_t number;       /* Q: */
 	atomic_bool out; /* A: set by the poster, cleared by the loop, which
 			  * gives the slot back */
 };
@@ -58,7 +67,11 @@ struct posting {
 	const struct bench *bench;          /* I: */
 	struct tevent_threaded_context *tc; /* I: */
 	struct tevent_thread_proxy *proxy;  /* I: */
-	uint64_t each;                      /* I: messages of one thread */
+	bool by_fd; /* I: the loop's own work is a descriptor */
+#if !BENCH_ON_STOCK
+	weft_addr_t addr; /* I: */
+#endif
+	uint64_t each; /* I: messages of one thread */
 	pthread_barrier_t start;
 	uint64_t left;    /* O(loop): not handled yet */
 	struct slot *ran; /* O(loop): by the pass under way */
@@ -156,6 +169,21 @@ static void reused_arrives(struct tevent_context *ev,
 	slot->poster->all->ran = slot;
 }
 
+/* Slot number @i, when the loop has done with it. */
+static struct slot *next_slot(struct poster *poster, uint64_t i)
+{
+	struct slot *slot = &poster->slots[i % WINDOW];
+
+	/* Acquire: the loop has done with the slot. */
+	while (atomic_load_explicit(&slot->out, memory_order_acquire)) {
+		(void)sched_yield();
+	}
+	slot->number = i;
+	/* Relaxed: the post publishes it. */
+	atomic_store_explicit(&slot->out, true, memory_order_relaxed);
+	return slot;
+}
+
 static void *reused_posts(void *arg)
 {
 	struct poster *poster = arg;
@@ -164,15 +192,8 @@ static void *reused_posts(void *arg)
 
 	begin(poster);
 	for (i = 0; i < all->each; i++) {
-		struct slot *slot = &poster->slots[i % WINDOW];
+		struct slot *slot = next_slot(poster, i);
 
-		/* Acquire: the loop has done with the slot. */
-		while (atomic_load_explicit(&slot->out, memory_order_acquire)) {
-			(void)sched_yield();
-		}
-		slot->number = i;
-		/* Relaxed: the post publishes it. */
-		atomic_store_explicit(&slot->out, true, memory_order_relaxed);
 		tevent_threaded_schedule_immediate(all->tc, slot->im,
 						   reused_arrives, slot);
 	}
@@ -182,7 +203,7 @@ static void *reused_posts(void *arg)
 static void give_back(struct posting *all)
 {
 	if (all->ran != NULL) {
-		/* Release: pairs with the acquire in reused_posts(). */
+		/* Release: pairs with the acquire in next_slot(). */
 		atomic_store_explicit(&all->ran->out, false,
 				      memory_order_release);
 		all->ran = NULL;
@@ -258,6 +279,47 @@ static void *proxy_posts(void *arg)
 	return NULL;
 }
 
+/* ---- msg ---- */
+
+#if BENCH_ON_STOCK
+#define msg_posts fresh_posts
+#else
+static void msg_arrives(struct weft_mailbox *mailbox, struct weft_msg *msg)
+{
+	struct slot *slot = (struct slot *)(void *)((char *)msg -
+						    offsetof(struct slot, msg));
+
+	(void)mailbox;
+	arrived(slot->poster, slot->number);
+	/* Release: pairs with the acquire in next_slot(). */
+	atomic_store_explicit(&slot->out, false, memory_order_release);
+}
+
+static void msg_lost(struct weft_msg *msg)
+{
+	(void)msg;
+}
+
+static void *msg_posts(void *arg)
+{
+	struct poster *poster = arg;
+	struct posting *all = poster->all;
+	uint64_t i = 0;
+
+	begin(poster);
+	for (i = 0; i < all->each; i++) {
+		struct slot *slot = next_slot(poster, i);
+		int ret = 0;
+
+		slot->msg.run = msg_arrives;
+		slot->msg.cancel = msg_lost;
+		ret = weft_post_msg(all->addr, &slot->msg);
+		bench_check(all->bench, ret == 0, "the mailbox is gone");
+	}
+	return NULL;
+}
+#endif
+
 /* ---- all ---- */
 
 /* What keeps the loop busy. */
@@ -285,7 +347,7 @@ static void fd_works(struct tevent_context *ev, struct tevent_fd *fde,
 static void start_work(struct posting *all, struct tevent_context *ev,
 		       struct work *work)
 {
-	if (all->proxy == NULL) {
+	if (!all->by_fd) {
 		work->im = tevent_create_immediate(ev);
 		bench_check(all->bench, work->im != NULL, "no memory");
 		tevent_schedule_immediate(work->im, ev, im_works, NULL);
@@ -340,25 +402,41 @@ static void post_all(struct bench *bench, struct tevent_context *ev,
 	(void)pthread_barrier_destroy(&all->start);
 }
 
+static void open_ways(struct posting *all, struct tevent_context *ev,
+		      void *(*posts)(void *))
+{
+	const struct bench *bench = all->bench;
+
+	all->tc = tevent_threaded_context_create(ev, ev);
+	bench_check(bench, all->tc != NULL, "no threaded context");
+	if (posts == proxy_posts) {
+		all->proxy = tevent_thread_proxy_create(ev);
+		bench_check(bench, all->proxy != NULL, "no proxy");
+		all->by_fd = true;
+	}
+#if !BENCH_ON_STOCK
+	if (posts == msg_posts) {
+		bench_check(bench, weft_context_addr(ev, &all->addr) == 0,
+			    "no mailbox");
+		all->by_fd = true;
+	}
+#endif
+}
+
 static void run_posts(struct bench *bench, void *(*posts)(void *))
 {
 	struct tevent_context *ev = bench_context(bench);
 	struct posting all = {
 		.bench = bench,
-		.tc = tevent_threaded_context_create(ev, ev),
 		.each = bench->ops / bench->size,
 	};
 	unsigned i = 0;
 
-	bench_check(bench, all.tc != NULL, "no threaded context");
-	if (posts == proxy_posts) {
-		all.proxy = tevent_thread_proxy_create(ev);
-		bench_check(bench, all.proxy != NULL, "no proxy");
-	}
+	open_ways(&all, ev, posts);
 	receiving = &all;
 	for (i = 0; i < bench->size; i++) {
 		all.posters[i].all = &all;
-		if (posts == reused_posts) {
+		if (posts != fresh_posts && posts != proxy_posts) {
 			make_slots(&all.posters[i]);
 		}
 	}
@@ -386,6 +464,11 @@ static void run_proxy(struct bench *bench)
 	run_posts(bench, proxy_posts);
 }
 
+static void run_msg(struct bench *bench)
+{
+	run_posts(bench, msg_posts);
+}
+
 #define POSTS(kind, text, count, words)                           \
 	{                                                         \
 		.name = "post-" #kind "-" text,                   \
@@ -404,5 +487,8 @@ const struct bench_row bench_post_rows[] = {
 	POSTS(proxy, "1", 1, "an immediate and data by the proxy"),
 	POSTS(proxy, "2", 2, "an immediate and data by the proxy"),
 	POSTS(proxy, "4", 4, "an immediate and data by the proxy"),
+	POSTS(msg, "1", 1, "weft_post_msg, messages used again"),
+	POSTS(msg, "2", 2, "weft_post_msg, messages used again"),
+	POSTS(msg, "4", 4, "weft_post_msg, messages used again"),
 	{ .name = NULL },
 };
