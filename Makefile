@@ -13,6 +13,7 @@ include mk/engine.mk
 include mk/threadpool.mk
 include mk/tools.mk
 include mk/python.mk
+include mk/plug.mk
 include mk/tests.mk
 include mk/bench.mk
 include mk/install.mk

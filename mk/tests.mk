@@ -6,6 +6,7 @@ SCRIPT_TESTS := \
 	bench \
 	differ \
 	echo \
+	plug \
 	python \
 	seeds \
 	shelf \
