@@ -20,6 +20,7 @@ PROVE ?= prove
 PROVEFLAGS ?= -j2
 
 prefix ?= /usr/local
+bindir ?= $(prefix)/bin
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man

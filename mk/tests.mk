@@ -6,6 +6,7 @@ SCRIPT_TESTS := \
 	bench \
 	differ \
 	echo \
+	owner \
 	plug \
 	python \
 	seeds \
@@ -79,6 +80,17 @@ ECHO_SERVER := $(TESTDIR)/echo_server
 $(eval $(call program,$(ECHO_SERVER),$(ECHO_SRC),-L$(LIBDIR) -ltevent \
 	$(TALLOC_LIBS),$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
 
+# What tests/owner.t runs under weft-owner.
+OWNER_CASES_SRC := \
+	tests/owner/act.c \
+	tests/owner/between.c \
+	tests/owner/main.c \
+	tests/owner/right.c \
+
+OWNER_CASES := $(TESTDIR)/owner_cases
+$(eval $(call program,$(OWNER_CASES),$(OWNER_CASES_SRC),$(WEFT_LIBS),\
+	$(WEFT_FILES)))
+
 # The random walk that tools/differ takes on both libraries.
 WALK_SRC := \
 	tests/walk/base.c \
@@ -114,7 +126,7 @@ CHECK_ENV = BUILDDIR='$(BUILDDIR)' VARIANT='$(VARIANT)' CC='$(CC)' \
 
 .PHONY: tests check check-stock rules
 
-tests: $(TEST_PROGRAMS) $(ECHO_SERVER) $(SHIM) $(WALK) ## builds the tests
+tests: $(TEST_PROGRAMS) $(ECHO_SERVER) $(OWNER_CASES) $(SHIM) $(WALK) ## builds the tests
 
 check: all tests ## builds and runs the tests
 	@$(CHECK_ENV) $(SANITIZER_ENV) $(PROVE) $(PROVEFLAGS) \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# Programs: weft-shelf and weft-stress.
+# Programs: weft-owner, weft-shelf and weft-stress.
 
 SHELF_SRC := \
 	tools/shelf/file.c \
@@ -20,6 +20,16 @@ SHELF_SRC := \
 # Its parts that are tested alone.
 SHELF_TESTS := \
 	shelf_scale
+
+# What weft-owner puts in front of a program.
+OWNER_SRC := \
+	tools/owner/flaw.c \
+	tools/owner/next.c \
+	tools/owner/owner.c \
+	tools/owner/place.c \
+	tools/owner/talloc.c \
+	tools/owner/tevent.c \
+	tools/owner/thread.c \
 
 STRESS_SRC := \
 	tools/stress/address.c \
@@ -45,6 +55,32 @@ ifeq ($(HAVE_SHELF),yes)
 PROGRAMS += $(BINDIR)/weft-shelf
 $(eval $(call program,$(BINDIR)/weft-shelf,$(SHELF_SRC),\
 	$(SHELF_LIBS) $(WEFT_LIBS),$(WEFT_FILES)))
+endif
+
+# In front of a sanitizer's own functions it would stand in their way.
+ifeq ($(filter asan tsan,$(VARIANT)),)
+OWNER_LIBRARY := $(LIBDIR)/weft/libweft-owner.so
+OWNER := $(BINDIR)/weft-owner
+PROGRAMS += $(OWNER_LIBRARY) $(OWNER)
+DEPENDS += $(patsubst %.o,%.d,$(call objects,$(OWNER_SRC)))
+
+$(OBJDIR)/tools/owner/%.o: UNIT_CFLAGS := -fvisibility=hidden \
+	-ftls-model=initial-exec -Iinclude $(TALLOC_CFLAGS)
+
+# It is linked with none of the libraries that it looks at.
+$(OWNER_LIBRARY): $(call objects,$(OWNER_SRC))
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_LDFLAGS) -shared -Wl,-z,now -Wl,-z,relro -Wl,-z,defs \
+		$(CFLAGS) $(LDFLAGS) -o $@ $^ -ldl
+
+# $(call owner_script,FOLDER OF THE LIBRARY): with that in its place.
+owner_script = sed 's|@libdir@|$1|' tools/owner/weft-owner
+
+$(OWNER): tools/owner/weft-owner $(MAKE_PARTS)
+	@mkdir -p $(@D)
+	$(Q)$(call owner_script,$(abspath $(LIBDIR))) >$@
+	$(Q)chmod +x $@
 endif
 
 PROGRAMS += $(BINDIR)/weft-stress

@@ -7,6 +7,8 @@
 
 programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bin/weft-bench-engine
 	tools/bench/run"
+[ ! -e "$BUILDDIR/bin/weft-owner" ] ||
+	programs="$programs $BUILDDIR/bin/weft-owner"
 [ ! -e "$BUILDDIR/bin/weft-shelf" ] ||
 	programs="$programs $BUILDDIR/bin/weft-shelf"
 
