@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# Libraries, headers, pkg-config files, man pages and, where it is built, the
-# Python module; nothing else is installed.
+# Libraries, headers, pkg-config files, man pages, weft-owner and, where it is
+# built, the Python module; nothing else is installed.
 
 INSTALL ?= install
 HEADERS := include/tevent.h include/weft.h
-MAN_PAGES := $(wildcard docs/man/*.3)
+MAN3_PAGES := $(wildcard docs/man/*.3)
+MAN7_PAGES := $(wildcard docs/man/*.7)
+# "PAGE NAME": a page of functions has each of its names.
+MAN3_NAMES := awk '$$1 == ".Nm" { print FILENAME, $$2 }' $(MAN3_PAGES)
 
 define TEVENT_PC
 prefix=$(prefix)
@@ -47,7 +50,7 @@ endef
 
 .PHONY: install uninstall
 
-install: $(LIBRARIES) $(PYTHON_INSTALLED) ## below DESTDIR: libraries, headers, .pc files, man pages, ...
+install: $(LIBRARIES) $(OWNER_LIBRARY) $(PYTHON_INSTALLED) ## below DESTDIR: libraries, headers, .pc files, man pages, ...
 	$(say) INST '$(DESTDIR)$(prefix)'
 	$(Q)mkdir -p $(DESTDIR)$(libdir) $(DESTDIR)$(includedir) \
 		$(DESTDIR)$(pkgconfigdir)
@@ -56,9 +59,21 @@ install: $(LIBRARIES) $(PYTHON_INSTALLED) ## below DESTDIR: libraries, headers, 
 	$(Q)$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(includedir)/
 	$(Q)printf '%s\n' "$$TEVENT_PC" >$(DESTDIR)$(pkgconfigdir)/tevent.pc
 	$(Q)printf '%s\n' "$$WEFT_PC" >$(DESTDIR)$(pkgconfigdir)/weft.pc
-ifneq ($(MAN_PAGES),)
-	$(Q)mkdir -p $(DESTDIR)$(mandir)/man3
-	$(Q)$(INSTALL) -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man3/
+	$(Q)mkdir -p $(DESTDIR)$(mandir)/man3 $(DESTDIR)$(mandir)/man7
+	$(Q)$(INSTALL) -m 644 $(MAN3_PAGES) $(DESTDIR)$(mandir)/man3/
+	$(Q)$(MAN3_NAMES) | while read -r page name; do \
+		[ "$${page##*/}" = "$$name.3" ] || ln -sf "$${page##*/}" \
+			$(DESTDIR)$(mandir)/man3/"$$name.3"; \
+	done
+	$(Q)$(INSTALL) -m 644 $(MAN7_PAGES) $(DESTDIR)$(mandir)/man7/
+ifneq ($(OWNER_LIBRARY),)
+	$(Q)mkdir -p $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/weft \
+		$(DESTDIR)$(mandir)/man1
+	$(Q)$(INSTALL) -m 755 $(OWNER_LIBRARY) $(DESTDIR)$(libdir)/weft/
+	$(Q)$(call owner_script,$(libdir)) >$(DESTDIR)$(bindir)/weft-owner
+	$(Q)chmod 755 $(DESTDIR)$(bindir)/weft-owner
+	$(Q)$(INSTALL) -m 644 docs/man/weft-owner.1 \
+		$(DESTDIR)$(mandir)/man1/
 endif
 ifeq ($(HAVE_PYTHON),yes)
 	$(Q)mkdir -p $(DESTDIR)$(pythondir)
@@ -72,7 +87,13 @@ uninstall: ## removes what install has put there
 	$(Q)rm -f $(DESTDIR)$(libdir)/libtevent.so.$(TEVENT_VERSION) \
 		$(DESTDIR)$(libdir)/libweft.so.$(WEFT_VERSION)
 	$(Q)rm -f $(HEADERS:include/%=$(DESTDIR)$(includedir)/%) \
-		$(MAN_PAGES:docs/man/%=$(DESTDIR)$(mandir)/man3/%)
+		$(MAN7_PAGES:docs/man/%=$(DESTDIR)$(mandir)/man7/%)
+	$(Q)$(MAN3_NAMES) | while read -r page name; do \
+		rm -f $(DESTDIR)$(mandir)/man3/"$$name.3"; \
+	done
+	$(Q)rm -f $(DESTDIR)$(libdir)/weft/libweft-owner.so \
+		$(DESTDIR)$(bindir)/weft-owner \
+		$(DESTDIR)$(mandir)/man1/weft-owner.1
 ifeq ($(HAVE_PYTHON),yes)
 	$(Q)rm -f $(addprefix $(DESTDIR)$(pythondir)/,\
 		$(notdir $(PYTHON_INSTALLED)) __pycache__/tevent.*.pyc)

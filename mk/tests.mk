@@ -19,6 +19,7 @@ SCRIPT_TESTS := \
 	shelf_paths \
 	shim \
 	tools \
+	tutorial \
 
 # Scripts about the tree itself: once, in the default variant.
 TREE_TESTS := \
@@ -28,6 +29,7 @@ TREE_TESTS := \
 	headers \
 	install \
 	layering \
+	man \
 	packages \
 	pairs \
 	readme \
@@ -144,7 +146,7 @@ STOCK_HEADER := $(or $(STOCK),/usr)/include/tevent.h
 STOCK_PROGRAMS := $(patsubst %,$(STOCKDIR)/tests/%.t,$(ENGINE_TESTS) \
 	$(POOL_TESTS))
 # These look at STOCK themselves.
-STOCK_SCRIPTS := tests/echo.t tests/seeds.t
+STOCK_SCRIPTS := tests/echo.t tests/seeds.t tests/tutorial.t
 
 $(STOCKDIR)/obj/%.o: %.c $(MAKE_PARTS) $(FLAGS_FILE) | $(STOCKDIR)/include
 	$(say) CC '$< (stock)'

@@ -37,6 +37,7 @@ is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
 		python_files
 		cat
 	} <<-END | sort
+		./bin/weft-owner
 		./include/tevent.h
 		./include/weft.h
 		./lib/libtevent.a
@@ -49,8 +50,11 @@ is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
 		./lib/libweft.so.0
 		./lib/pkgconfig/tevent.pc
 		./lib/pkgconfig/weft.pc
+		./lib/weft/libweft-owner.so
 	END
-	)" 'it lays down libraries, headers, .pc files, the module, nothing else'
+	)" 'it lays down libraries, headers, .pc files, weft-owner, the module, nothing else'
+is "$(sed -n 's/^library=//p' "$root$prefix/bin/weft-owner")" \
+	"$prefix/lib/weft/libweft-owner.so" 'weft-owner knows where its library is'
 if [ -n "$python" ]; then
 	is "$(PYTHONPATH=$root$python LD_LIBRARY_PATH=$root$prefix/lib \
 		"${PYTHON:-python3}" -B -c '
@@ -135,6 +139,14 @@ is "$(ldd "$scratch/static" | grep -cE 'libtevent|libweft')" 0 \
 
 ok 'the header says its version' build "$scratch/header.c" "$scratch/header"
 is "$("$scratch/header")" "$weft" 'the one of the library and of weft.pc'
+
+man=$root$prefix/share/man
+is "$(find "$man" -name 'weft*.3' | wc -l)" \
+	"$(cat docs/man/*.3 | grep -c '^\.Nm weft_')" \
+	'a manual page is found by the name of each function'
+is "$(cat "$man/man3/weft_post_msg.3")" "$(cat docs/man/weft_post.3)" \
+	'it is the one about the function'
+ok 'and there is one about the whole' test -s "$man/man7/weft.7"
 
 ok 'make uninstall works' "$MAKE" uninstall BUILDDIR="$BUILDDIR" \
 	DESTDIR="$root" prefix="$prefix"
