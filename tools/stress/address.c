@@ -12,7 +12,7 @@
  *     its order. In a latest-value mailbox newer values come after older ones.
  *  3. A child finds its mailboxes empty, and can post to them.
  *
- * ThreadSanitizer's own locks do not survive a fork (fork.c), so under it the
+ * No sanitizer's own locks survive a fork (fork.c), so under one the
  * fork comes before the posters do.
  */
 #include <errno.h>
@@ -500,13 +500,14 @@ static void live_and_fork(struct owner *owner, bool forks)
 	for (box = 0; box < BOXES; box++) {
 		box_open(owner, box);
 	}
-	if (STRESS_TSAN && forks) {
+	if (STRESS_FORKS_AT_REST && forks) {
 		fork_once(owner);
 	}
 	(void)pthread_barrier_wait(&world.start);
 	while (posters_are_at_it()) {
 		owner_turn(owner);
-		if (!STRESS_TSAN && forks && owner->handled > LIFE_MAX) {
+		if (!STRESS_FORKS_AT_REST && forks &&
+		    owner->handled > LIFE_MAX) {
 			fork_once(owner);
 			forks = false;
 		}

@@ -6,9 +6,9 @@
  * any order, or makes it its own: its loop ends by itself, and its pools work.
  * The parent must lose nothing.
  *
- * ThreadSanitizer's own locks do not survive a fork: a child hangs in its
- * malloc() if another thread was in there. So under it nobody else sends,
- * the workers sleep when the fork comes, and the child starts no threads.
+ * A sanitizer's own locks do not survive a fork: a child hangs in malloc() if
+ * another thread was in there. So under one nobody else sends, and the workers
+ * sleep when the fork comes; under ThreadSanitizer the child starts no threads.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -189,12 +189,12 @@ static bool fork_round(struct stress_dice *dice, unsigned threads)
 {
 	struct weft_pool_options options = {
 		.max = 1 + stress_below(dice, threads),
-		.idle_ms = STRESS_TSAN ? 0 : 1 + stress_below(dice, 3),
+		.idle_ms = STRESS_FORKS_AT_REST ? 0 : 1 + stress_below(dice, 3),
 	};
 	struct sender senders[SENDERS_MAX];
 	struct tevent_context *ev = tevent_context_init(NULL);
 	struct weft_pool *pool = NULL;
-	unsigned sender_count = STRESS_TSAN
+	unsigned sender_count = STRESS_FORKS_AT_REST
 					? 0
 					: stress_below(dice, SENDERS_MAX + 1);
 	unsigned results = 0;
@@ -218,7 +218,7 @@ static bool fork_round(struct stress_dice *dice, unsigned threads)
 			(void)tevent_loop_once(ev);
 		}
 		stress_dawdle(dice);
-		if (STRESS_TSAN) {
+		if (STRESS_FORKS_AT_REST) {
 			wait_for_rest(pool);
 		}
 		fork_once(dice, ev, pool);

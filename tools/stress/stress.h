@@ -5,17 +5,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether a forked child may start threads. */
+/* Under ThreadSanitizer a forked child may not start threads. And no
+ * sanitizer's malloc() survives a fork beside another thread that is in it: a
+ * child would hang there, so the others have to rest when one is forked off. */
 #if defined(__SANITIZE_THREAD__)
 #define STRESS_TSAN 1
+#elif defined(__SANITIZE_ADDRESS__)
+#define STRESS_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define STRESS_TSAN 1
+#elif __has_feature(address_sanitizer)
+#define STRESS_ASAN 1
 #endif
 #endif
 #ifndef STRESS_TSAN
 #define STRESS_TSAN 0
 #endif
+#ifndef STRESS_ASAN
+#define STRESS_ASAN 0
+#endif
+#define STRESS_FORKS_AT_REST (STRESS_TSAN || STRESS_ASAN)
 
 /* A stream of numbers that a seed determines. */
 struct stress_dice {
