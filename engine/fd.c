@@ -88,7 +88,7 @@ static struct tevent_fd *fd_add(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	fde->flags = flags;
 	fde->handler = handler;
 	fde->private_data = private_data;
-	tev_fdmux_hint(&ev->mux, fde->slot, fde);
+	ev->mux.near = (uintptr_t)fde;
 	if (ev->backend->by_event) {
 		tev_list_prepend(&fde->slot->fdes, &fde->turn);
 	} else {

@@ -15,7 +15,9 @@
  * Invariants:
  *  1. A slot in use has fd >= 0 and stands in the hash chain of its fd.
  *  2. A slot is in `dirty` exactly while its change waits to be told.
- *  3. A generation is never used twice for one index: 2^32 uses apart.
+ *  3. A generation is never used twice for one index: 2^19 uses apart. (A
+ *     report that is recognised has the backend begin anew, so an old name
+ *     would have to be silent for as long.)
  *
  * Threads: the owner's only. Not here: what an event is (fd.c), what the
  * kernel hears (backends).
@@ -107,7 +109,8 @@ static bool blocks_grow(struct tev_fdmux *mux)
 	if (blocks != NULL) {
 		mux->blocks = blocks;
 	}
-	if (block == NULL || blocks == NULL) {
+	if (block == NULL || blocks == NULL ||
+	    tev_fdmux_count(mux) + TEV_SLOT_BLOCK > TEV_NAME_INDEX_MASK) {
 		free(block);
 		return false;
 	}
@@ -171,23 +174,31 @@ void tev_fdmux_put(struct tev_fdmux *mux, struct tev_slot *slot)
 	mux->used--;
 }
 
+/* Fetches the event that @name hints at; any address will do. */
+static void mux_fetch(const struct tev_fdmux *mux, uint64_t name)
+{
+	uintptr_t mask = (uintptr_t)TEV_NAME_HINT_MASK << TEV_NAME_HINT_SHIFT;
+	uintptr_t hint = (uintptr_t)(name >> TEV_NAME_INDEX_BITS)
+			 << TEV_NAME_HINT_SHIFT;
+	const char *event = (const char *)((mux->near & ~mask) | (hint & mask));
+
+	__builtin_prefetch(event);
+	__builtin_prefetch(event + MUX_LINE);
+}
+
 /* The slot that the kernel was told of as @name; NULL when it is not that any
  * more. */
 struct tev_slot *tev_fdmux_find(const struct tev_fdmux *mux, uint64_t name)
 {
-	uint32_t index = (uint32_t)name;
+	uint32_t index = (uint32_t)(name & TEV_NAME_INDEX_MASK);
 	struct tev_slot *slot = NULL;
-	const char *hint = NULL;
 
+	mux_fetch(mux, name);
 	if (index >= tev_fdmux_count(mux)) {
 		return NULL;
 	}
-	hint = mux->blocks[index / TEV_SLOT_BLOCK]
-		       ->hints[index % TEV_SLOT_BLOCK];
-	__builtin_prefetch(hint);
-	__builtin_prefetch(hint + MUX_LINE);
 	slot = tev_fdmux_at(mux, index);
-	if (slot->fd < 0 || tev_slot_name(slot) != name) {
+	if (slot->fd < 0 || !tev_slot_is_named(slot, name)) {
 		return NULL;
 	}
 	return slot;

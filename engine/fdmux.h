@@ -26,9 +26,6 @@ struct tev_slot {
 #define TEV_SLOT_BLOCK 64
 
 struct tev_slot_block {
-	/* Where the last added event of each slot was: to be fetched into the
-	 * cache beside the slot, not behind it. Never followed. */
-	const void *hints[TEV_SLOT_BLOCK];
 	struct tev_slot slots[TEV_SLOT_BLOCK];
 };
 
@@ -40,12 +37,38 @@ struct tev_fdmux {
 	uint32_t block_count;           /* O: TEV_SLOT_BLOCK slots each */
 	uint32_t free_first;            /* O: index + 1, chained by hash_next */
 	uint32_t used;                  /* O: slots in use */
+	uintptr_t near;                 /* O: where events are allocated */
 };
 
-/* What the kernel is given in place of a pointer. */
+/* What the kernel is given in place of a pointer: generation and index, by
+ * which a slot is found; and a hint, where its event was, so that both can be
+ * fetched into the cache at once. The hint is never followed.
+ *
+ *      63     45 44    21 20    0
+ *      generation  hint   index                                            */
+#define TEV_NAME_INDEX_BITS 21
+#define TEV_NAME_HINT_BITS  24
+#define TEV_NAME_INDEX_MASK ((UINT64_C(1) << TEV_NAME_INDEX_BITS) - 1)
+#define TEV_NAME_HINT_MASK  ((UINT64_C(1) << TEV_NAME_HINT_BITS) - 1)
+/* Objects lie at multiples of 16, so it spans 256 MiB. */
+#define TEV_NAME_HINT_SHIFT 4
+
 static inline uint64_t tev_slot_name(const struct tev_slot *slot)
 {
-	return (uint64_t)slot->generation << 32 | slot->index;
+	uint64_t hint = (uintptr_t)slot->fdes.next >> TEV_NAME_HINT_SHIFT;
+	uint64_t name = slot->generation;
+
+	name = name << TEV_NAME_HINT_BITS | (hint & TEV_NAME_HINT_MASK);
+	return name << TEV_NAME_INDEX_BITS | slot->index;
+}
+
+/* Whether that slot was meant, and not an earlier use of it. */
+static inline bool tev_slot_is_named(const struct tev_slot *slot, uint64_t name)
+{
+	return (((uint64_t)slot->generation
+			 << (TEV_NAME_HINT_BITS + TEV_NAME_INDEX_BITS) ^
+		 name) >>
+		(TEV_NAME_HINT_BITS + TEV_NAME_INDEX_BITS)) == 0;
 }
 
 /* All slots ever made are 0 .. count - 1; free ones have fd -1. */
@@ -59,14 +82,6 @@ static inline struct tev_slot *tev_fdmux_at(const struct tev_fdmux *mux,
 {
 	return &mux->blocks[index / TEV_SLOT_BLOCK]
 			->slots[index % TEV_SLOT_BLOCK];
-}
-
-/* Remembers where the event @fde of @slot is. */
-static inline void tev_fdmux_hint(struct tev_fdmux *mux,
-				  const struct tev_slot *slot, const void *fde)
-{
-	mux->blocks[slot->index / TEV_SLOT_BLOCK]
-		->hints[slot->index % TEV_SLOT_BLOCK] = fde;
 }
 
 void tev_fdmux_init(struct tev_fdmux *mux);
