@@ -72,6 +72,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <talloc.h>
 
@@ -110,12 +111,16 @@ extern "C" {
 /* The version of the library that runs, "0.1.0". Never NULL. */
 WEFT_EXPORT const char *weft_version(void);
 
-/* ---- pools -------------------------------------------------------------- */
+/* ---- pools ---- */
 
 /* Threads that run jobs. A talloc object: freeing it cancels what is queued,
  * as weft_pool_stop() does, and takes the handle away; jobs that run come to
  * their end for their owners, and the threads leave. */
 struct weft_pool;
+
+/* Some of a pool's jobs, which have limits and a weight of their own: see
+ * weft_lane_create(). */
+struct weft_lane;
 
 /* In each worker thread, before its first job and after its last.
  *
@@ -137,17 +142,18 @@ struct weft_pool_options {
 	/* So many idle workers stay; none is started before a job needs it.
 	 * 0: all of them leave when idle. */
 	unsigned min;
-	/* At most so many workers. 0: two more than the processors that this
+	/* At most so many jobs run at the same time, those that sleep in the
+	 * system not counted (spare). 0: two more than the processors that this
 	 * process may use (affinity and control group), at least 4. */
 	unsigned max;
 	/* An idle worker leaves after so many milliseconds. 0: 1000.
 	 * UINT_MAX: never. */
 	unsigned idle_ms;
-	/* At most so many jobs wait for a worker; those for which a worker is
-	 * free or may still be started do not count. More are refused with
-	 * EAGAIN. 0: 1048576. UINT_MAX: no limit. With more than 4 processors
-	 * several loops together may exceed it for a moment by at most one job
-	 * a loop. */
+	/* At most so many jobs wait for a worker in a lane that has no limit of
+	 * its own; those for which a worker is free or may still be started do
+	 * not count. More are refused with EAGAIN. 0: 1048576. UINT_MAX: no
+	 * limit. With more than 4 processors several loops together may exceed
+	 * it for a moment by at most one job a loop. */
 	unsigned queue_limit;
 	/* The nice value of the workers; 0: that of the thread that happens to
 	 * start them. What the system refuses is ignored. */
@@ -162,6 +168,20 @@ struct weft_pool_options {
 	weft_worker_init_fn_t worker_init;
 	weft_worker_fini_fn_t worker_fini;
 	void *worker_private;
+	/* At most so many workers more than max, for jobs that wait while
+	 * others sleep in the system: at once where that is said
+	 * (weft_blocking_begin()), else within 20 ms. While jobs wait and all
+	 * workers are taken a thread "NAME-watch" looks for such sleepers.
+	 * 0: 32. UINT_MAX: none, and no such thread. */
+	unsigned spare;
+	/* The signals that workers block; those of faults are never blocked.
+	 * NULL: all. Copied. */
+	const sigset_t *blocked;
+	/* The signal that interrupts the system calls of an interruptible job
+	 * (struct weft_job_options). 0: SIGURG. A handler that does nothing is
+	 * installed when the first such job is sent, unless the program has
+	 * one. */
+	int interrupt_signal;
 };
 
 /* Makes a pool; starts no thread.
@@ -174,7 +194,8 @@ struct weft_pool_options {
  * @options   or NULL
  * @ret_pool  set on success only; owned by the caller, through @mem_ctx
  * Thread: owner of @mem_ctx.
- * Return: 0; EINVAL: min above max, stack_size below what the system accepts,
+ * Return: 0; EINVAL: min above max (a max of 0, the default, is at least min),
+ *         a bad nice value or signal, stack_size below what the system accepts,
  *         or talloc's null tracking is on; ENOMEM.
  */
 WEFT_EXPORT int weft_pool_create_sized(TALLOC_CTX *mem_ctx,
@@ -185,6 +206,30 @@ WEFT_EXPORT int weft_pool_create_sized(TALLOC_CTX *mem_ctx,
 	weft_pool_create_sized((mem_ctx), (options), \
 			       sizeof(struct weft_pool_options), (ret_pool))
 
+/* A handle of its own for another thread, which may use it as long as it likes:
+ * when the pool has ended jobs that are sent end with ESHUTDOWN. Freeing it
+ * ends nothing.
+ *
+ * @mem_ctx   parent of the new handle
+ * @pool      any handle
+ * @ret_pool  set on success only
+ * Thread: owner of @mem_ctx, while @pool is not being freed.
+ * Return: 0; ENOMEM.
+ */
+WEFT_EXPORT int weft_pool_attach(TALLOC_CTX *mem_ctx, struct weft_pool *pool,
+				 struct weft_pool **ret_pool);
+
+/* Changes options.min and options.max. Workers that are too many leave when
+ * they are through with what they do; more are started as jobs need them.
+ *
+ * @max    0: the default, anew, and at least @min
+ * Thread: any, while the pool is not being freed.
+ * Return: 0; EINVAL: min above max, or too few workers are left beside those
+ *         that lanes have reserved; nothing has changed.
+ */
+WEFT_EXPORT int weft_pool_resize(struct weft_pool *pool, unsigned min,
+				 unsigned max);
+
 /* Ends the pool, without waiting: queued jobs end with ECANCELED in a later
  * pass of their loops, which get their blocks back; running jobs are told
  * (weft_job_should_stop()) and end as they will; what is sent later ends with
@@ -194,59 +239,185 @@ WEFT_EXPORT int weft_pool_create_sized(TALLOC_CTX *mem_ctx,
  */
 WEFT_EXPORT void weft_pool_stop(struct weft_pool *pool);
 
-struct weft_pool_stats {
-	/* Now. */
-	uint64_t workers; /* threads, those being started included */
-	uint64_t idle;    /* of these, asleep */
-	uint64_t queued;
-	uint64_t running;
-	uint64_t orphans; /* on their way though nobody waits any more */
-	/* Since the start: submitted is completed + withdrawn + queued +
-	 * running, as soon as nothing moves. */
-	uint64_t submitted;   /* accepted */
-	uint64_t completed;   /* came back from a worker */
-	uint64_t withdrawn;   /* taken out of the queue before they ran */
-	uint64_t refused;     /* never accepted: EAGAIN, ESHUTDOWN */
-	uint64_t started;     /* threads ever started */
-	uint64_t not_started; /* threads that could not be started */
+/* Ends the pool in order: takes nothing more (ESHUTDOWN) but the
+ * children of jobs that run, no lanes either, and is done when all that it has
+ * taken is through and the results are on their way, those of this loop
+ * delivered. Several may ask.
+ * With an end time (tevent_req_set_endtime()) it gives up waiting and says
+ * what is left, which goes on; weft_pool_stop() or freeing the pool then
+ * abandons that.
+ *
+ * @mem_ctx  parent of the request
+ * @ev       where the answer arrives
+ * Thread: owner of @mem_ctx and @ev, while the pool is not being freed. A pool
+ *         that is stopped or freed meanwhile is drained when its running jobs
+ *         are through.
+ * Return: the request; NULL: no memory for it. Cancelling or freeing it does
+ *         not open the pool again.
+ */
+WEFT_EXPORT struct tevent_req *weft_pool_drain_send_located(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	const char *location);
+#define weft_pool_drain_send(mem_ctx, ev, pool) \
+	weft_pool_drain_send_located((mem_ctx), (ev), (pool), __location__)
+
+struct weft_job_info;
+
+/* @ret_left, @ret_count  optional: what was still there when the request ended,
+ *                        as weft_pool_jobs() tells it, below @mem_ctx; NULL and
+ *                        0 when nothing, or no memory for it
+ * Thread: owner of the request and @mem_ctx.
+ * Return: 0: nothing is left; ETIMEDOUT, ECANCELED; ENOMEM; EMFILE, ENFILE: no
+ *         descriptor for @ev's mailbox, the pool is closed all the same;
+ *         EINPROGRESS: the request is not finished, nothing has happened.
+ */
+WEFT_EXPORT int weft_pool_drain_recv(struct tevent_req *req,
+				     TALLOC_CTX *mem_ctx,
+				     struct weft_job_info **ret_left,
+				     size_t *ret_count);
+
+/* ---- lanes ---- */
+
+/* What happens to a job that finds its lane full. */
+enum weft_overflow {
+	/* It is refused: EAGAIN. */
+	WEFT_OVERFLOW_REFUSE = 0,
+	/* The one that has waited longest among those of the least priority
+	 * ends with EAGAIN in its place, unless its own priority is less than
+	 * that: then it is refused. */
+	WEFT_OVERFLOW_DROP_OLDEST = 1,
+	/* It is run at once by the thread that sends it, before weft_job_send()
+	 * returns, and the result comes in a later pass. It has no worker
+	 * state, and that the pool is stopped shows in weft_job_should_stop()
+	 * alone. One that has a key is refused. Those that wait end with EAGAIN
+	 * here, too, when not one thread can be had. */
+	WEFT_OVERFLOW_CALLER_RUNS = 2,
 };
 
-/* What the pool does and has done.
- *
- * void weft_pool_stats(struct weft_pool *pool,
- *                      struct weft_pool_stats *ret_stats);
- *
- * Thread: any, while the pool is not being freed. The numbers are read one
- * after the other while others may change them.
- */
-WEFT_EXPORT void weft_pool_stats_sized(struct weft_pool *pool,
-				       struct weft_pool_stats *ret_stats,
-				       size_t stats_size);
-#define weft_pool_stats(pool, ret_stats)           \
-	weft_pool_stats_sized((pool), (ret_stats), \
-			      sizeof(struct weft_pool_stats))
+/* The number of jobs that wait in a lane has come to options.high (@above), or
+ * has fallen to options.low again; those behind others of their key count.
+ * @waiting is the number now. Runs on options.ev, above and below in turns:
+ * changes that have undone each other before that are not told. The lane, its
+ * pool and the loop may be freed here. */
+typedef void (*weft_lane_watermark_fn_t)(struct weft_lane *lane,
+					 unsigned waiting, bool above,
+					 void *private_data);
 
-/* ---- jobs --------------------------------------------------------------- */
+struct weft_lane_options {
+	/* Shows in lists and statistics. Copied, cut to 15 bytes. NULL: "lane"
+	 * and a number. */
+	const char *name;
+	/* So many workers of the pool are never taken by other lanes, whether
+	 * this one needs them or not. The reserves of all lanes together must
+	 * leave at least one worker of the pool's max, even after a resize. */
+	unsigned reserved;
+	/* At most so many of its jobs run at the same time, those that sleep
+	 * in the system included. 0: as the pool. */
+	unsigned max;
+	/* Its share of the workers where several lanes have jobs that wait: 8
+	 * against 1 is eight jobs against one. 0: 1. At most 1000. */
+	unsigned weight;
+	/* Above 0: its jobs run at this nice value, on workers of their own,
+	 * because an ordinary process cannot raise a priority again: at most
+	 * max of them (0: as many as processors), in addition to the pool's. */
+	unsigned nice;
+	/* At most so many of its jobs wait, as pool options. 0: as the pool.
+	 * UINT_MAX: no limit. */
+	unsigned queue_limit;
+	enum weft_overflow overflow;
+	/* Calls @watermark on @ev when so many wait, and, after that, when only
+	 * @low do. 0: never. high must be above low. As long as such a lane is
+	 * there tevent_loop_wait() on @ev stays; @ev may be freed before. */
+	unsigned high;
+	unsigned low;
+	weft_lane_watermark_fn_t watermark;
+	struct tevent_context *ev;
+	void *private_data;
+};
+
+/* Makes a lane. Jobs that are sent without one are in the pool's own, which has
+ * no reserve and no limit but the pool's, and weight 1.
+ *
+ * int weft_lane_create(TALLOC_CTX *mem_ctx, struct weft_pool *pool,
+ *                      const struct weft_lane_options *options,
+ *                      struct weft_lane **ret_lane);
+ *
+ * @mem_ctx   parent of the lane. Freeing the lane cancels what is queued in it;
+ *            what runs goes on.
+ * @options   or NULL
+ * @ret_lane  set on success only; owned by the caller, through @mem_ctx
+ * Thread: owner of @mem_ctx and options.ev, while the pool is not being freed;
+ *         the lane may outlive the pool.
+ * Return: 0; EINVAL: reserved above max or more than the pool can promise,
+ *         reserved together with nice, high without watermark and ev, not
+ *         above low or above queue_limit, an unknown overflow, a weight or nice
+ *         value out of range; ENOSPC: more than 32 lanes, the pool's own
+ *         included, those with nice not counted; ESHUTDOWN: the pool has ended;
+ *         ENOMEM; EMFILE, ENFILE: no descriptor for ev's mailbox.
+ */
+WEFT_EXPORT int weft_lane_create_sized(TALLOC_CTX *mem_ctx,
+				       struct weft_pool *pool,
+				       const struct weft_lane_options *options,
+				       size_t options_size,
+				       struct weft_lane **ret_lane);
+#define weft_lane_create(mem_ctx, pool, options, ret_lane)   \
+	weft_lane_create_sized((mem_ctx), (pool), (options), \
+			       sizeof(struct weft_lane_options), (ret_lane))
+
+/* ---- jobs ---- */
 
 /* A job as the function that runs it sees it; valid until that returns. */
 struct weft_job;
 
-/* The work, on a worker with all signals blocked but those of faults. It owns
- * @block while it runs, may not free it, and must not touch the memory of any
- * loop. A child forked here has to call exec or _exit.
+/* The work, on a worker with its signals blocked. It owns @block while it runs,
+ * may not free it, and must not touch the memory of any loop. A child forked
+ * here has to call exec or _exit.
  *
  * Return: 0 or a positive errno: what weft_job_recv() returns.
  */
 typedef int (*weft_job_fn_t)(struct weft_job *job, void *block);
 
+/* Which of the jobs of one lane goes first. Of eight jobs that are begun one is
+ * the one that waits in the lowest, so that none waits for ever. */
+enum weft_priority {
+	WEFT_PRIORITY_LOW = -1,
+	WEFT_PRIORITY_NORMAL = 0,
+	WEFT_PRIORITY_HIGH = 1,
+};
+
+struct weft_serial;
+
 struct weft_job_options {
-	/* How the job is called in tevent_req_print(); must stay valid.
-	 * NULL: the name of the function as written in the call. */
+	/* How the job is called in lists and tevent_req_print(); as long as the
+	 * program runs. NULL: the name of the function as written in the call.
+	 */
 	const char *name;
 	/* In nanoseconds of CLOCK_MONOTONIC, see weft_deadline_ms(); 0: none.
 	 * When it has passed the request ends with ETIMEDOUT: a job that waits
-	 * is not started any more, a running one is told. */
+	 * is not started any more, a running one is told, as soon as its loop
+	 * comes to that. What has no request, a child or embedded work, is not
+	 * told: weft_job_should_stop() says so all the same. */
 	uint64_t deadline_ns;
+	/* Of the same pool. NULL: the pool's own. */
+	struct weft_lane *lane;
+	/* With this the job begins after all that were sent before with the
+	 * same serial and the same key are through or out of the queue. A
+	 * pointer is a key as (uintptr_t)pointer. Of the same pool. A key
+	 * without a serial is EINVAL. */
+	struct weft_serial *serial;
+	uint64_t key;
+	/* Of a job with a serial: from when it may begin. */
+	enum weft_priority priority;
+	/* When the job is told to stop, a system call in which it sleeps is
+	 * interrupted (EINTR), again and again until the function returns. Only
+	 * for functions that stand this. The deadline of a child or of embedded
+	 * work interrupts nothing. */
+	bool interruptible;
+	/* At most so many parts (weft_job_emit()) that the loop has not taken.
+	 * 0: 16. At most 65536. */
+	unsigned parts;
+	/* Then weft_job_emit() does not wait, but returns EAGAIN. */
+	bool parts_refuse;
 };
 
 /* A deadline @ms milliseconds from now. Thread: any. */
@@ -262,18 +433,22 @@ WEFT_EXPORT uint64_t weft_deadline_ms(unsigned ms);
  *
  * @mem_ctx   parent of the request; neither the block (EINVAL) nor in it
  * @ev        where the result arrives; tevent_loop_wait() stays while requests
- *            of this kind are unfinished. Jobs of one loop start in the order
- *            in which they were sent.
+ *            of this kind are unfinished. Jobs of one loop, lane and priority
+ *            start in the order in which they were sent; several loops take
+ *            turns, whichever has sent more.
  * @pool      may be freed while the job is on its way
  * @pp_block  address of the pointer to the block, or NULL. The pointer is set
  *            to NULL, and the block is the request's, when this returns
- *            non-NULL; else both are unchanged.
+ *            non-NULL; else both are unchanged. (A block that may not travel,
+ *            EINVAL, stays where it hangs, and is not the request's:
+ *            weft_job_recv() gives back the pointer.)
  * @options   or NULL
  * Thread: owner of @ev, @mem_ctx and the block.
  * Return: the request; NULL: no memory for it. Every other failure arrives
  *         through the request, in a later pass: EAGAIN, ESHUTDOWN, ETIMEDOUT;
- *         EINVAL: the block has references; ENOMEM; EMFILE, ENFILE: no
- *         descriptor for the loop's mailbox.
+ *         EINVAL: the block has references, the lane or the serial is another
+ *         pool's, a bad option; ENOMEM; EMFILE, ENFILE: no descriptor for the
+ *         loop's mailbox.
  *
  * tevent_req_cancel(): returns true, the result is ECANCELED at once and the
  * callback comes in a later pass. A queued job will not run; a running one is
@@ -304,8 +479,9 @@ WEFT_EXPORT struct tevent_req *weft_job_send_sized(
  * @pp_block  address of the caller's pointer to the block, or NULL: the block
  *            is freed. Set to the block if that came back: when the function
  *            has run, and when it never ran (EAGAIN, ESHUTDOWN, cancelled or
- *            late while queued; a block refused with EINVAL still hangs where
- *            it hung). Set to NULL when the job still runs for nobody.
+ *            late while queued). Set, too, for a block that may not travel
+ *            (EINVAL), but its parent is still the old one. Set to NULL when
+ *            the job still runs for nobody.
  * Thread: owner of the request.
  * Return: what the function returned, or EAGAIN, ECANCELED, ESHUTDOWN,
  *         ETIMEDOUT, EINVAL, ENOMEM, EMFILE, ENFILE; EINPROGRESS: the request
@@ -316,18 +492,548 @@ WEFT_EXPORT int weft_job_recv_block(struct tevent_req *req, TALLOC_CTX *mem_ctx,
 #define weft_job_recv(req, mem_ctx, pp_block) \
 	weft_job_recv_block((req), (mem_ctx), WEFT_PP_BLOCK(pp_block))
 
+/* The number of the job in lists (struct weft_job_info); 0: it never got into
+ * its pool. Thread: owner of the request. */
+WEFT_EXPORT uint64_t weft_job_id(struct tevent_req *req);
+
 /* Whether the result is not wanted any more: cancelled, freed, late, or the
  * pool is stopped. A long job looks from time to time and returns ECANCELED.
  * Thread: the worker that runs @job, or a thread that it waits for.
  */
 WEFT_EXPORT bool weft_job_should_stop(struct weft_job *job);
 
+/* A descriptor that becomes readable when the job is told to stop, for poll(2)
+ * beside the job's own; not to be read from or closed, and gone when the
+ * function returns. The deadline of a request shows here as soon as its loop
+ * comes to it. That of a child or of embedded work does not: poll with a
+ * time-out.
+ * Thread: the worker that runs @job.
+ * Return: the descriptor, the same each time; -1 with errno set: none can be
+ *         had.
+ */
+WEFT_EXPORT int weft_job_stop_fd(struct weft_job *job);
+
 /* What worker_init left for the worker that runs @job, or NULL.
  * Thread: the worker that runs @job.
  */
 WEFT_EXPORT void *weft_job_worker_state(struct weft_job *job);
 
-/* ---- addresses and mailboxes --------------------------------------------- */
+/* Around something that sleeps: meanwhile another job may have the worker's
+ * place (options.spare). They may nest. Elsewhere than in a job they do
+ * nothing. weft_call_wait() and weft_child_wait() do this by themselves.
+ * Thread: any.
+ */
+WEFT_EXPORT void weft_blocking_begin(void);
+WEFT_EXPORT void weft_blocking_end(void);
+
+/* ---- news from a running job ---- */
+
+/* How far the job has come. Cheap: only the newest value goes to the loop, and
+ * no other is under way meanwhile. Of embedded work it only shows in lists, of
+ * a child nowhere.
+ *
+ * @done, @total  in whatever the job counts; @total 0: not known
+ * Thread: the worker that runs @job.
+ */
+WEFT_EXPORT void weft_job_set_progress(struct weft_job *job, uint64_t done,
+				       uint64_t total);
+
+/* Sends a part of the result to the loop. Parts arrive in order, all of them
+ * before the result. When the loop has options.parts of them to take the job
+ * waits, or is refused.
+ *
+ * int weft_job_emit(struct weft_job *job, void *pp_part);
+ *
+ * @pp_part  address of the pointer to the part, a block of its own, which must
+ *           not hang below the job's. Set to NULL when this returns 0; else
+ *           pointer and part are unchanged.
+ * Thread: the worker that runs @job.
+ * Return: 0; ECANCELED: nobody wants it any more, weft_job_should_stop() is
+ *         true or the loop has gone; EAGAIN: full (options.parts_refuse, or the
+ *         thread that runs the job is that of the loop); EINVAL: the part has
+ *         references, or is NULL, or the job has no request: a child, embedded
+ *         work; ENOMEM.
+ */
+WEFT_EXPORT int weft_job_emit_block(struct weft_job *job, void *pp_part);
+#define weft_job_emit(job, pp_part) \
+	weft_job_emit_block((job), WEFT_PP_BLOCK(pp_part))
+
+/* Progress has come; a part has come, which is freed afterwards unless it was
+ * moved to another parent. Both run on the loop and may free the request. */
+typedef void (*weft_progress_fn_t)(struct tevent_req *req, uint64_t done,
+				   uint64_t total, void *private_data);
+typedef void (*weft_part_fn_t)(struct tevent_req *req, void *part,
+			       void *private_data);
+
+/* Who is told of it. To be set before the loop turns after weft_job_send():
+ * what comes earlier is dropped. NULL: nobody.
+ * Thread: owner of the request. */
+WEFT_EXPORT void weft_job_on_progress(struct tevent_req *req,
+				      weft_progress_fn_t fn,
+				      void *private_data);
+WEFT_EXPORT void weft_job_on_part(struct tevent_req *req, weft_part_fn_t fn,
+				  void *private_data);
+
+/* With @hold no parts are delivered, so that the job must wait when they are
+ * too many, nor the result; without it they are, in a later pass. Progress,
+ * cancelling and the deadline work all the same.
+ * Thread: owner of the request. */
+WEFT_EXPORT void weft_job_hold_parts(struct tevent_req *req, bool hold);
+
+/* ---- jobs that make jobs ---- */
+
+/* A job that another job has made, and may wait for. */
+struct weft_child;
+
+/* Queues a job from inside a job.
+ *
+ * int weft_job_spawn(struct weft_job *job, weft_job_fn_t fn, void *pp_block,
+ *                    const struct weft_job_options *options,
+ *                    struct weft_child **ret_child);
+ *
+ * @pp_block   address of the pointer to the block, or NULL. Set to NULL when
+ *             this returns 0; else both are unchanged.
+ * @options    or NULL: lane (NULL: that of @job), name, priority, deadline_ns,
+ *             which neither shows in weft_job_stop_fd() nor interrupts,
+ *             interruptible; the others must be 0
+ * @ret_child  to wait for it with weft_child_wait(). What is not waited for
+ *             when @job returns is cancelled, or told to stop, and its block
+ *             freed. NULL: nobody will wait; it runs for itself, and its block
+ *             is freed when it is through.
+ * Thread: the worker that runs @job. A child is told to stop when its parent
+ *         is.
+ * Return: 0; EAGAIN, EINVAL, ENOMEM as weft_job_send(); ESHUTDOWN: the pool was
+ *         stopped or the lane freed; one that is drained still takes children.
+ */
+WEFT_EXPORT int weft_job_spawn_sized(struct weft_job *job, weft_job_fn_t fn,
+				     void *pp_block,
+				     const struct weft_job_options *options,
+				     size_t options_size,
+				     struct weft_child **ret_child,
+				     const char *fn_name, const char *location);
+#define weft_job_spawn(job, fn, pp_block, options, ret_child)                 \
+	weft_job_spawn_sized((job), (fn), WEFT_PP_BLOCK(pp_block), (options), \
+			     sizeof(struct weft_job_options), (ret_child),    \
+			     #fn, __location__)
+
+/* Waits for the child, which is gone then. One that has not begun is run right
+ * here, whatever the limits of its lane, so jobs that wait for their children
+ * never wait for a worker; else it is weft_blocking_begin() meanwhile. What is
+ * run here is on the stack of @job: mind stack_size and the depth.
+ *
+ * int weft_child_wait(struct weft_child *child, TALLOC_CTX *mem_ctx,
+ *                     void *pp_block);
+ *
+ * @mem_ctx   parent for the block: NULL, or something in the block of the job
+ * @pp_block  address of the caller's pointer to the block, or NULL: the block
+ *            is freed
+ * Thread: the worker that runs the job that made it.
+ * Return: what the function returned; when it did not run: ETIMEDOUT: it was
+ *         late; EAGAIN: it made room for another job in its lane; ECANCELED:
+ *         the pool was stopped or the lane freed.
+ */
+WEFT_EXPORT int weft_child_wait_block(struct weft_child *child,
+				      TALLOC_CTX *mem_ctx, void *pp_block);
+#define weft_child_wait(child, mem_ctx, pp_block) \
+	weft_child_wait_block((child), (mem_ctx), WEFT_PP_BLOCK(pp_block))
+
+/* ---- work that its owner embeds ---- */
+
+struct weft_mailbox;
+struct weft_work;
+
+/* On a worker: the work, as weft_job_fn_t. What it works on is what surrounds
+ * the structure, which is the worker's meanwhile. What of that is talloc's is
+ * let go of on both sides, see weft_talloc(7). */
+typedef int (*weft_work_run_fn_t)(struct weft_job *job, struct weft_work *work);
+
+/* It is back, exactly once for each submit that returned 0, and the owner's
+ * again: may be freed or submitted again here. @error: when it has run, what
+ * the function returned; else ECANCELED, ETIMEDOUT, EAGAIN, or what worker_init
+ * said. If the function itself returns one of these, only what it has left in
+ * the structure tells that it has run. Runs on the thread of @home; with @home
+ * NULL there when that has been freed, but not its loop; and with @home NULL on
+ * any thread when the loop has gone: then it only frees. In a forked child it
+ * is never called: what was under way is the child's again, but for what a
+ * worker of the parent may have had half changed.
+ */
+typedef void (*weft_work_done_fn_t)(struct weft_mailbox *home,
+				    struct weft_work *work, int error);
+
+/* A job without request, block and allocation: part of a structure of its
+ * owner's. The fields above private_ may be changed whenever it is not under
+ * way. */
+struct weft_work {
+	weft_work_run_fn_t run;
+	weft_work_done_fn_t done;
+	const char *name; /* as in struct weft_job_options; NULL: "work" */
+	/* "FILE:LINE", shown in lists: weft_work_init() sets its own. */
+	const char *location;
+	/* Then it is not begun any more, and weft_job_should_stop(). Neither
+	 * shows in weft_job_stop_fd() nor interrupts. */
+	uint64_t deadline_ns;
+	enum weft_priority priority;
+	bool interruptible; /* by weft_work_cancel() and the pool's end */
+	uint64_t private_[40];
+};
+
+/* Thread: any that owns @work, before anything else. */
+#define weft_work_init(work, run_fn, done_fn)     \
+	((void)(*(work) = (struct weft_work){     \
+			.run = (run_fn),          \
+			.done = (done_fn),        \
+			.name = #run_fn,          \
+			.location = __location__, \
+		}))
+
+/* Queues @work, as weft_job_send() does.
+ *
+ * @work   the pool's when this returns 0, until done; else unchanged
+ * @lane   NULL: the pool's own
+ * @home   where it is done, a mailbox of any kind; it does not count against
+ *         its limit. As long as it is under way tevent_loop_wait() stays.
+ * Thread: owner of @work and @home, while pool and lane are not being freed.
+ * Return: 0; EAGAIN; ESHUTDOWN; EINVAL: @lane is another pool's; ECANCELED:
+ *         @home's loop has gone; EBUSY: it is under way; ENOMEM, the first time
+ *         that a loop uses a pool or a lane; EMFILE, ENFILE.
+ */
+WEFT_EXPORT int weft_work_submit(struct weft_work *work, struct weft_pool *pool,
+				 struct weft_lane *lane,
+				 struct weft_mailbox *home);
+
+/* Takes it back, or tells it to stop; done comes in any case, in a later pass.
+ *
+ * Thread: owner of @work and its home, whose loop is still there.
+ * Return: 0: it will not run; EBUSY: it runs, or is on its way back; ENOENT: it
+ *         is not under way.
+ */
+WEFT_EXPORT int weft_work_cancel(struct weft_work *work);
+
+/* ---- order by key ---- */
+
+/* Runs jobs one after the other that have the same key, and those of different
+ * keys at the same time: jobs are sent with options.serial and options.key.
+ * When a job of a key is through its next one goes to the end of the queue, so
+ * a key with many jobs takes turns with the others. A talloc object, which may
+ * outlive the pool; freeing it cancels what waits (ECANCELED). */
+WEFT_EXPORT int weft_serial_create(TALLOC_CTX *mem_ctx, struct weft_pool *pool,
+				   struct weft_serial **ret_serial);
+
+/* Cancels the jobs of @key, or of all keys, that have not begun: they end with
+ * ECANCELED in a later pass of their loops. Those that run are told.
+ *
+ * @key    NULL: all
+ * Thread: any, while @serial is not being freed.
+ */
+WEFT_EXPORT void weft_serial_cancel(struct weft_serial *serial,
+				    const uint64_t *key);
+
+/* ---- groups ---- */
+
+/* Many requests, one answer. A talloc object, freeing it cancels nothing. */
+struct weft_group;
+
+struct weft_group_options {
+	/* The first error does not cancel the others. */
+	bool collect;
+};
+
+/* @mem_ctx, @ev  parent and loop of the group
+ * @options   or NULL
+ * @ret_group  set on success only
+ * Thread: owner of @mem_ctx and @ev.  Return: 0; ENOMEM. */
+WEFT_EXPORT int weft_group_create_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+	const struct weft_group_options *options, size_t options_size,
+	struct weft_group **ret_group);
+#define weft_group_create(mem_ctx, ev, options, ret_group)         \
+	weft_group_create_sized((mem_ctx), (ev), (options),        \
+				sizeof(struct weft_group_options), \
+				(ret_group))
+
+/* Adds any request: a job, a call, the program's own. It gets a callback of the
+ * group's in place of its own, and remains the caller's, who receives it when
+ * the group is through. Set no callback afterwards: the group would never end.
+ * One that has ended but was not received counts at once,
+ * so what a _send has to say arrives as any other result. One that is freed
+ * before it ends counts as cancelled; a wake-up ends as tevent has it, with
+ * ETIMEDOUT.
+ *
+ * Thread: owner of @group and @req.
+ * Return: 0; EINVAL: it was received already, or is in a group; ECANCELED: an
+ *         error has ended the group, @req is cancelled and counts as well;
+ *         ENOMEM. */
+WEFT_EXPORT int weft_group_add(struct weft_group *group,
+			       struct tevent_req *req);
+
+/* Waits until all that was added before the last of them ended, has ended:
+ * after an error the others are cancelled (unless options.collect), and those
+ * that cannot be are waited for. A group without requests is done in a later
+ * pass. tevent_req_cancel(): cancels all and ends at once with ECANCELED. The
+ * first error stays: it is what waiting again ends with, too. A group that is
+ * freed ends who waits for it with ECANCELED.
+ *
+ * @mem_ctx  parent of the request
+ * Thread: owner of @group and @mem_ctx; one at a time (EBUSY).
+ * Return: the request; NULL: no memory. */
+WEFT_EXPORT struct tevent_req *weft_group_wait_send_located(
+	TALLOC_CTX *mem_ctx, struct weft_group *group, const char *location);
+#define weft_group_wait_send(mem_ctx, group) \
+	weft_group_wait_send_located((mem_ctx), (group), __location__)
+
+/* Return: 0: all ended without error; the first error: the errno that a
+ * request was ended with, ETIMEDOUT, ENOMEM; ECANCELED; EBUSY; EINPROGRESS.
+ * Thread: owner of the request. */
+WEFT_EXPORT int weft_group_wait_recv(struct tevent_req *req);
+
+/* ---- seeing what a pool does ---- */
+
+struct weft_pool_stats {
+	/* Now. */
+	uint64_t workers; /* threads, those being started included */
+	uint64_t idle;    /* of these, asleep */
+	uint64_t queued;  /* those behind others of their key included */
+	uint64_t running;
+	uint64_t orphans; /* on their way though nobody waits any more */
+	/* Since the start: submitted is completed + withdrawn + queued +
+	 * running, as soon as nothing moves. */
+	uint64_t submitted; /* accepted */
+	uint64_t completed; /* run, or found to be late, by a thread */
+	/* Taken out of the queue before they ran: cancelled, or failed because
+	 * not one thread could be had. */
+	uint64_t withdrawn;
+	uint64_t refused;     /* never accepted: EAGAIN, ESHUTDOWN */
+	uint64_t started;     /* threads ever started */
+	uint64_t not_started; /* threads that could not be started */
+	/* Now: workers in a job that are known to be asleep in the system: the
+	 * job has said so, or the watch, which looks only while jobs wait, has
+	 * seen it. */
+	uint64_t blocked;
+	uint64_t overdue; /* of those running, past their deadline */
+	/* Since the start. */
+	uint64_t late;   /* not begun, because their deadline had passed */
+	uint64_t spares; /* workers that came for a blocked one */
+};
+
+/* What the pool does and has done.
+ *
+ * void weft_pool_stats(struct weft_pool *pool,
+ *                      struct weft_pool_stats *ret_stats);
+ *
+ * Thread: any, while the pool is not being freed. The numbers are read one
+ * after the other while others may change them.
+ */
+WEFT_EXPORT void weft_pool_stats_sized(struct weft_pool *pool,
+				       struct weft_pool_stats *ret_stats,
+				       size_t stats_size);
+#define weft_pool_stats(pool, ret_stats)           \
+	weft_pool_stats_sized((pool), (ret_stats), \
+			      sizeof(struct weft_pool_stats))
+
+/* How many times it took less than 2^i microseconds, but not less than
+ * 2^(i-1), for i = 0 ... 31; the last one counts all that took longer. Where a
+ * loop sends more than 8000 jobs a second most of them count as the one before
+ * that was timed, unless they took more than 20 ms. */
+#define WEFT_HISTOGRAM_SIZE 32
+struct weft_histogram {
+	uint64_t count[WEFT_HISTOGRAM_SIZE];
+	uint64_t total;  /* how many */
+	uint64_t sum_ns; /* all together */
+	uint64_t max_ns;
+};
+
+struct weft_lane_stats {
+	char name[16];
+	/* Now. */
+	uint64_t queued;
+	uint64_t running;
+	/* Since the start. */
+	uint64_t submitted;
+	uint64_t completed;
+	uint64_t withdrawn;
+	uint64_t refused;
+	struct weft_histogram wait; /* from being sent to its begin */
+	struct weft_histogram run;
+	/* What the options said; max as it is now, for the pool's own too. */
+	unsigned reserved;
+	unsigned max;
+	unsigned weight;
+	unsigned nice;
+	unsigned queue_limit;
+};
+
+/* One lane; NULL: the pool's own; one of another pool: nothing but zeroes. Jobs
+ * that their sender runs, or another lane's worker inside of a job, count as
+ * completed, but are not timed. Thread: any, while pool and lane are not being
+ * freed. */
+WEFT_EXPORT void weft_lane_stats_sized(struct weft_pool *pool,
+				       struct weft_lane *lane,
+				       struct weft_lane_stats *ret_stats,
+				       size_t stats_size);
+#define weft_lane_stats(pool, lane, ret_stats)             \
+	weft_lane_stats_sized((pool), (lane), (ret_stats), \
+			      sizeof(struct weft_lane_stats))
+
+/* All lanes, the pool's own first.
+ *
+ * @ret_stats  an array below @mem_ctx; the elements are of this header's size
+ * Thread: owner of @mem_ctx, while @pool is not being freed.
+ * Return: 0; ENOMEM. */
+WEFT_EXPORT int weft_pool_lanes(struct weft_pool *pool, TALLOC_CTX *mem_ctx,
+				struct weft_lane_stats **ret_stats,
+				size_t *ret_count);
+
+enum weft_job_state {
+	WEFT_JOB_QUEUED = 0,
+	WEFT_JOB_BEHIND = 1, /* queued behind another one of its key */
+	WEFT_JOB_RUNNING = 2,
+	WEFT_JOB_STOPPING = 3, /* running, and told to stop */
+};
+
+/* A job as it was when the list was made. */
+struct weft_job_info {
+	uint64_t id;
+	enum weft_job_state state;
+	const char *name;     /* options.name, or the function */
+	const char *location; /* "FILE:LINE" of who sent it */
+	char lane[16];
+	char worker[16];  /* the thread that runs it, or "" */
+	int tid;          /* its number, or 0 */
+	bool overdue;     /* runs, past its deadline */
+	bool blocked;     /* runs, known to be asleep: as in the statistics */
+	uint64_t wait_ns; /* how long it waited, or has waited */
+	uint64_t run_ns;  /* how long it runs */
+	uint64_t done;    /* its progress */
+	uint64_t total;
+};
+
+/* What runs and waits right now: running ones first, the longest first, then
+ * those that wait, the longest first. One that is there all the time is in the
+ * list, once; one that its sender runs itself is not.
+ *
+ * @ret_jobs  an array below @mem_ctx, NULL when there is none
+ * @max       at most so many of those that wait, of each queue the next ones;
+ *            0: all
+ * Thread: owner of @mem_ctx, while @pool is not being freed. Takes each lock of
+ *         the pool for as long as it takes to copy what it protects.
+ * Return: 0; ENOMEM. */
+WEFT_EXPORT int weft_pool_jobs(struct weft_pool *pool, TALLOC_CTX *mem_ctx,
+			       unsigned max, struct weft_job_info **ret_jobs,
+			       size_t *ret_count);
+
+/* ---- ready-made jobs ---- */
+
+struct addrinfo;
+
+/* getaddrinfo(3) on a worker. It cannot be interrupted: at the deadline, or
+ * when it is cancelled, the request ends at once, and the worker is an orphan's
+ * until the system's resolver gives up. So send it to a lane with a max of its
+ * own.
+ *
+ * @node, @service, @hints  copied; as for getaddrinfo(3)
+ * @options   or NULL; interruptible and parts have no meaning here
+ * Thread, Return: as weft_job_send(). */
+WEFT_EXPORT struct tevent_req *weft_getaddrinfo_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	const char *node, const char *service, const struct addrinfo *hints,
+	const struct weft_job_options *options, size_t options_size,
+	const char *location);
+#define weft_getaddrinfo_send(mem_ctx, ev, pool, node, service, hints, \
+			      options)                                 \
+	weft_getaddrinfo_send_sized(                                   \
+		(mem_ctx), (ev), (pool), (node), (service), (hints),   \
+		(options), sizeof(struct weft_job_options), __location__)
+
+/* @ret_list   a copy below @mem_ctx, set on success only: one tree, to be given
+ *             to talloc_free(), not to freeaddrinfo(3)
+ * @ret_gai    optional; EADDRNOTAVAIL: what getaddrinfo(3) said (EAI_...), for
+ *             gai_strerror(3); else 0
+ * Return: 0; EADDRNOTAVAIL: no such address, or nobody could say; the errno
+ *         behind EAI_SYSTEM; else as weft_job_recv(). */
+WEFT_EXPORT int weft_getaddrinfo_recv(struct tevent_req *req,
+				      TALLOC_CTX *mem_ctx,
+				      struct addrinfo **ret_list, int *ret_gai);
+
+/* open(2), pread(2), pwrite(2), fsync(2) on a worker. Each works on a duplicate
+ * of the descriptor that it is given, so that may be closed at any time.
+ * (Closing a duplicate gives up the record locks, fcntl(2) F_SETLK, that this
+ * process has on the file, as closing any descriptor of it does; F_OFD_SETLK is
+ * not concerned.) What has reached the kernel when the request is cancelled or
+ * late is done all the same, what has not is left out: more than a mebibyte is
+ * read or written piece by piece. With options.interruptible a call that sleeps
+ * is interrupted where the system allows that: open(2) of a fifo or a device,
+ * network file systems mounted so.
+ *
+ * @options  or NULL; serial and key for one file's order; parts has no meaning
+ * Thread, Return: as weft_job_send(); EBADF, EMFILE arrive through the request.
+ */
+
+/* @dir_fd, @path, @flags, @mode  as for openat(2); AT_FDCWD, too: where the
+ *          process is when the worker comes to it; the path is copied,
+ *          O_CLOEXEC is added */
+WEFT_EXPORT struct tevent_req *weft_open_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	int dir_fd, const char *path, int flags, mode_t mode,
+	const struct weft_job_options *options, size_t options_size,
+	const char *location);
+#define weft_open_send(mem_ctx, ev, pool, dir_fd, path, flags, mode, options) \
+	weft_open_send_sized((mem_ctx), (ev), (pool), (dir_fd), (path),       \
+			     (flags), (mode), (options),                      \
+			     sizeof(struct weft_job_options), __location__)
+/* @ret_fd  the caller's to close; set on success only. A file that is opened
+ *          for nobody is closed again. */
+WEFT_EXPORT int weft_open_recv(struct tevent_req *req, int *ret_fd);
+
+/* Reads until @count bytes are there or the file ends. Memory for all of them
+ * is taken first: ENOMEM, also above what talloc gives out at once (256 MiB).
+ */
+WEFT_EXPORT struct tevent_req *weft_pread_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	int fd, size_t count, off_t offset,
+	const struct weft_job_options *options, size_t options_size,
+	const char *location);
+#define weft_pread_send(mem_ctx, ev, pool, fd, count, offset, options) \
+	weft_pread_send_sized((mem_ctx), (ev), (pool), (fd), (count),  \
+			      (offset), (options),                     \
+			      sizeof(struct weft_job_options), __location__)
+/* @ret_data   below @mem_ctx, not NULL; @ret_count bytes, 0 at the end of the
+ *             file. Both are set on success only. */
+WEFT_EXPORT int weft_pread_recv(struct tevent_req *req, TALLOC_CTX *mem_ctx,
+				uint8_t **ret_data, size_t *ret_count);
+
+/* Writes all @count bytes, or fails.
+ *
+ * @pp_data  address of the pointer to a block, which begins with the bytes;
+ *           taken as by weft_job_send(), and freed afterwards. One that is
+ *           shorter than @count, has references or is @mem_ctx is left alone,
+ *           pointer and all: EINVAL. NULL where @count is 0. */
+WEFT_EXPORT struct tevent_req *weft_pwrite_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	int fd, void *pp_data, size_t count, off_t offset,
+	const struct weft_job_options *options, size_t options_size,
+	const char *location);
+#define weft_pwrite_send(mem_ctx, ev, pool, fd, pp_data, count, offset,    \
+			 options)                                          \
+	weft_pwrite_send_sized((mem_ctx), (ev), (pool), (fd),              \
+			       WEFT_PP_BLOCK(pp_data), (count), (offset),  \
+			       (options), sizeof(struct weft_job_options), \
+			       __location__)
+/* @ret_written  optional: bytes, also after an error; 0 when it was cancelled
+ *               or late while it ran, for then nobody knows yet */
+WEFT_EXPORT int weft_pwrite_recv(struct tevent_req *req, size_t *ret_written);
+
+/* @data_only  fdatasync(2) in place of fsync(2) */
+WEFT_EXPORT struct tevent_req *weft_fsync_send_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, struct weft_pool *pool,
+	int fd, bool data_only, const struct weft_job_options *options,
+	size_t options_size, const char *location);
+#define weft_fsync_send(mem_ctx, ev, pool, fd, data_only, options)        \
+	weft_fsync_send_sized((mem_ctx), (ev), (pool), (fd), (data_only), \
+			      (options), sizeof(struct weft_job_options), \
+			      __location__)
+WEFT_EXPORT int weft_fsync_recv(struct tevent_req *req);
+
+/* ---- addresses and mailboxes ---- */
 
 /* Names a mailbox. It may be copied, stored and used by any thread at any
  * time, also after the mailbox, its loop and its thread have gone: using it is
@@ -497,7 +1203,7 @@ WEFT_EXPORT int weft_mailbox_fd(const struct weft_mailbox *mailbox);
 WEFT_EXPORT int weft_mailbox_dispatch(struct weft_mailbox *mailbox,
 				      unsigned max);
 
-/* ---- calls --------------------------------------------------------------- */
+/* ---- calls ---- */
 
 /* A call as the function that is called sees it: a talloc object below the
  * mailbox, the block below it. Whoever owns it answers it with
@@ -643,7 +1349,7 @@ WEFT_EXPORT int weft_call_wait_block(weft_addr_t to, weft_call_fn_t fn,
 #define weft_call_wait(to, fn, pp_block, timeout_ms) \
 	weft_call_wait_block((to), (fn), WEFT_PP_BLOCK(pp_block), (timeout_ms))
 
-/* ---- loops --------------------------------------------------------------- */
+/* ---- loops ---- */
 
 /* A thread that owns a tevent context and turns it. A talloc object: freeing
  * it ends the loop as soon as its thread comes back to it, a few messages

@@ -3,7 +3,7 @@
 # built, the Python module; nothing else is installed.
 
 INSTALL ?= install
-HEADERS := include/tevent.h include/weft.h
+HEADERS := include/pthreadpool_tevent.h include/tevent.h include/weft.h
 MAN3_PAGES := $(wildcard docs/man/*.3)
 MAN7_PAGES := $(wildcard docs/man/*.7)
 # "PAGE NAME": a page of functions has each of its names.

@@ -13,10 +13,10 @@ LINT_C := $(sort $(ENGINE_SRC) $(POOL_SRC) $(SHELF_SRC) $(STRESS_SRC) \
 	$(PLUG_SRC) $(PYTHON_SRC) \
 	$(TEST_COMMON) $(TEST_NAMES:%=tests/%.t.c) $(ECHO_SRC) \
 	$(WALK_SRC) \
-	$(wildcard tests/shim.c tests/tutorial/*.c))
+	$(wildcard tests/shim.c tests/tutorial/*.c tools/bench/pool/*.c))
 LINT_H := $(sort $(wildcard include/*.h engine/*.h threadpool/*.h tests/*.h \
 	tests/echo/*.h tests/owner/*.h tests/walk/*.h tools/bench/*.h \
-	tools/owner/*.h tools/plug/*.h tools/python/*.h tools/shelf/*.h \
+	tools/bench/pool/*.h tools/owner/*.h tools/plug/*.h tools/python/*.h tools/shelf/*.h \
 	tools/stress/*.h))
 SCRIPTS = $(sort .ci/run tools/dropin.d/case.sh tools/dropin.d/inside.sh \
 	$(shell find tools tests -type f ! -name "*.[ch]" ! -path "tools/*.d/*" ! -path "tests/abi/*"))
@@ -26,7 +26,8 @@ LINT_PERL = $(shell grep -l '^\#!.*perl' $(SCRIPTS))
 
 LINT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -Iinclude $(TALLOC_CFLAGS) \
 	$(URCU_CFLAGS) $(MHD_CFLAGS) $(NETTLE_CFLAGS) $(JPEG_CFLAGS) \
-	$(ARGON2_CFLAGS) $(JANSSON_CFLAGS) $(PLUG_CFLAGS) $(PYTHON_CFLAGS)
+	$(ARGON2_CFLAGS) $(JANSSON_CFLAGS) $(MAGIC_CFLAGS) $(ZSTD_CFLAGS) \
+	$(SQLITE_CFLAGS) $(PLUG_CFLAGS) $(PYTHON_CFLAGS)
 
 .PHONY: lint lint-all lint-format lint-tidy lint-cppcheck lint-spelling \
 	lint-scripts lint-tree lint-headers lint-warnings format

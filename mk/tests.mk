@@ -4,6 +4,7 @@
 # Scripts about the running libraries and programs: in every variant.
 SCRIPT_TESTS := \
 	bench \
+	bench_pool \
 	differ \
 	echo \
 	owner \
@@ -135,28 +136,30 @@ check: all tests ## builds and runs the tests
 		$(TEST_PROGRAMS) $(CHECK_SCRIPTS)
 
 # The same tests against another libtevent: the system's, or the one below
-# STOCK. Our headers lie in one folder with our tevent.h, so weft.h is seen
-# through a folder of its own, and so is libweft.
+# STOCK. Our headers lie in one folder with our tevent.h, so those of
+# libweft are seen through a folder of its own, and so is libweft.
 STOCKDIR := $(BUILDDIR)/stock
 STOCK_CFLAGS := $(if $(STOCK),-I$(STOCK)/include) -I$(STOCKDIR)/include
 STOCK_LIBS := -L$(STOCKDIR)/lib \
 	$(if $(STOCK),-L$(STOCK)/lib -Wl$(comma)-rpath$(comma)$(STOCK)/lib) \
 	-ltevent
 STOCK_HEADER := $(or $(STOCK),/usr)/include/tevent.h
+STOCK_OWN_HEADERS := $(STOCKDIR)/include/pthreadpool_tevent.h \
+	$(STOCKDIR)/include/weft.h
 STOCK_PROGRAMS := $(patsubst %,$(STOCKDIR)/tests/%.t,$(ENGINE_TESTS) \
 	$(POOL_TESTS))
 # These look at STOCK themselves.
 STOCK_SCRIPTS := tests/echo.t tests/seeds.t tests/tutorial.t
 
-$(STOCKDIR)/obj/%.o: %.c $(MAKE_PARTS) $(FLAGS_FILE) | $(STOCKDIR)/include
+$(STOCKDIR)/obj/%.o: %.c $(MAKE_PARTS) $(FLAGS_FILE) | $(STOCK_OWN_HEADERS)
 	$(say) CC '$< (stock)'
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_CFLAGS) -DTEST_ON_STOCK=1 $(STOCK_CFLAGS) \
 		$(TALLOC_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(STOCKDIR)/include:
-	@mkdir -p $@
-	@ln -sf $(CURDIR)/include/weft.h $@/weft.h
+$(STOCKDIR)/include/%.h:
+	@mkdir -p $(@D)
+	@ln -sf $(CURDIR)/include/$(@F) $@
 
 $(STOCKDIR)/lib/libweft.so.0: $(LIBDIR)/libweft.so.0
 	@mkdir -p $(@D)

@@ -7,36 +7,67 @@ POOL_SRC := \
 	threadpool/ask.c \
 	threadpool/bell.c \
 	threadpool/block.c \
+	threadpool/blocking.c \
 	threadpool/call.c \
 	threadpool/call_wait.c \
+	threadpool/child.c \
+	threadpool/compat_pthreadpool.c \
 	threadpool/context.c \
+	threadpool/count.c \
 	threadpool/cpus.c \
+	threadpool/crews.c \
 	threadpool/deadline.c \
 	threadpool/directory.c \
+	threadpool/drain.c \
+	threadpool/drain_send.c \
+	threadpool/embed.c \
+	threadpool/emit.c \
 	threadpool/errand.c \
+	threadpool/family.c \
 	threadpool/fork.c \
+	threadpool/gate.c \
 	threadpool/grace.c \
+	threadpool/group.c \
+	threadpool/hold.c \
+	threadpool/io.c \
 	threadpool/job.c \
+	threadpool/jobs.c \
+	threadpool/keyed.c \
 	threadpool/latest.c \
 	threadpool/loop.c \
 	threadpool/loop_stop.c \
 	threadpool/loops.c \
 	threadpool/mailbox.c \
+	threadpool/mark.c \
+	threadpool/order.c \
 	threadpool/park.c \
+	threadpool/park_size.c \
+	threadpool/poke.c \
 	threadpool/pool.c \
+	threadpool/pool_lane.c \
 	threadpool/port.c \
 	threadpool/port_life.c \
 	threadpool/post.c \
 	threadpool/request.c \
+	threadpool/resolve.c \
+	threadpool/run.c \
+	threadpool/serial.c \
 	threadpool/shard.c \
 	threadpool/stats.c \
+	threadpool/stream.c \
+	threadpool/submit.c \
+	threadpool/tally.c \
+	threadpool/task.c \
 	threadpool/thread.c \
+	threadpool/watch.c \
 	threadpool/work.c \
 	threadpool/worker.c \
 
 # Tests that use tevent.h and weft.h alone; they also run on another libtevent.
 POOL_TESTS := \
 	block_parent \
+	blocking \
+	blocking_after \
 	call \
 	call_below \
 	call_cancel \
@@ -46,11 +77,30 @@ POOL_TESTS := \
 	call_oom \
 	call_race \
 	call_wait \
+	child \
+	child_stop \
+	drain \
+	drain_end \
+	drain_oom \
+	drain_race \
+	group \
+	io \
+	io_stop \
 	job \
 	job_cancel \
 	job_fork \
 	job_free \
 	job_null \
+	lane \
+	lane_fork \
+	lane_life \
+	lane_mark \
+	lane_mark_end \
+	lane_nice \
+	lane_reserve \
+	lane_spare \
+	lane_threads \
+	lane_turns \
 	loops \
 	loops_foreign \
 	loops_fork \
@@ -59,8 +109,15 @@ POOL_TESTS := \
 	loops_set \
 	loops_stop \
 	no_function \
+	overflow \
+	poke \
 	pool \
+	pool_attach \
+	pool_jobs \
+	pool_kill \
+	pool_mask \
 	pool_oom \
+	pool_resize \
 	port \
 	port_again \
 	post \
@@ -70,6 +127,22 @@ POOL_TESTS := \
 	post_latest \
 	post_limit \
 	post_oom \
+	progress \
+	pthreadpool_tevent \
+	ready_oom \
+	resolve \
+	serial \
+	serial_cancel \
+	serial_fork \
+	serial_oom \
+	serial_storm \
+	stats \
+	stream \
+	stream_free \
+	stream_oom \
+	work \
+	work_free \
+	work_oom \
 
 # Tests of what stands behind private headers.
 POOL_UNIT_TESTS := \
@@ -78,6 +151,7 @@ POOL_UNIT_TESTS := \
 	directory \
 	grace \
 	latest \
+	order \
 	park \
 	shard \
 

@@ -39,13 +39,13 @@ for page in $pages; do
 done
 
 # The macros are what is called; behind them stand functions with an ending.
-sed -nE 's/^\t(weft_[a-z_]+);$/\1/p' threadpool/libweft.map |
+sed -nE 's/^\t([a-z_]+);$/\1/p' threadpool/libweft.map |
 	while read -r function; do
 		macro=$(echo "$function" | sed -E 's/_(sized|block|located)$//')
 		grep -q "#define $macro(" include/weft.h || macro=$function
 		echo "$macro"
 	done | sort >"$scratch/functions"
-sed -nE 's/^\.Nm (weft_[a-z_]+).*/\1/p' docs/man/*.3 | sort >"$scratch/named"
+sed -nE 's/^\.Nm ([a-z_]+).*/\1/p' docs/man/*.3 | sort >"$scratch/named"
 ok 'libweft has functions' test -s "$scratch/functions"
 is "$(comm -23 "$scratch/functions" "$scratch/named")" '' \
 	'each function of libweft has a manual page'

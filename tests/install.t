@@ -38,6 +38,7 @@ is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
 		cat
 	} <<-END | sort
 		./bin/weft-owner
+		./include/pthreadpool_tevent.h
 		./include/tevent.h
 		./include/weft.h
 		./lib/libtevent.a

@@ -1,10 +1,11 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# The pages of docs/man say what include/weft.h says:
+# The pages of docs/man say what include/weft.h and include/pthreadpool_tevent.h
+# say:
 #   - types in a SYNOPSIS are printed as the header has them;
 #   - functions in a SYNOPSIS can be called with just these types;
 #   - each EXAMPLE compiles without a warning, and runs if it is a program;
-#   - each function and each type of the header is on a page, each page has
+#   - each function and each type of the headers is on a page, each page has
 #     its sections, and points only at pages that exist;
 #   - mandoc has nothing to complain of.
 use strict;
@@ -41,7 +42,8 @@ sub normal {
 	return $text;
 }
 
-my $header = text_of('include/weft.h');
+my $header = join '', map { text_of("include/$_.h") }
+  qw(weft pthreadpool_tevent);
 my %macro = map { $_ => 1 } $header =~ /^#define (weft_\w+)\(/mg;
 my $code = $header;
 $code =~ s{/\*.*?\*/}{}gs;
@@ -52,12 +54,13 @@ sub called {
 	my $name = $function =~ s/_(?:sized|block|located)$//r;
 	return $macro{$name} ? $name : $function;
 }
-my %header_function = map { called($_) => 1 } $code =~ /\b(weft_\w+)\(/g;
+my %header_function = (%macro, map { called($_) => 1 }
+	  $code =~ /\b((?:weft|pthreadpool_tevent)_\w+)\(/g);
 
 # The names of types that are declared in the first column.
 sub types_in {
 	my ($text) = @_;
-	return $text =~ /^struct (weft_\w+)/mg,
+	return $text =~ /^(?:struct|enum) ((?:weft|pthreadpool)_\w+)/mg,
 	  $text =~ /^typedef .*?\(\*(\w+)\)/mg, $text =~ /^\} (\w+);/mg;
 }
 
@@ -111,7 +114,8 @@ sub call_in_c {
 	  map { s/^void \*pp_block$/void **pp_block/r }
 	  @{ $function->{arguments} };
 	my $given = join ', ',
-	  map { /(\w+)$/ && $1 ne 'void' ? $1 : () } @{ $function->{arguments} };
+	  map { /\(\*(\w+)\)|(\w+)$/ && ($1 // $2) ne 'void' ? $1 // $2 : () }
+	  @{ $function->{arguments} };
 	my $c = $macro{$name} ? '' : "$type $name($arguments);\n";
 	my $call = "$name($given)";
 	return $c . <<"C";
@@ -170,7 +174,8 @@ for my $page (@pages) {
 	my @functions = functions($synopsis);
 	is_deeply([ map { $_->{name} } @functions ], $page->{names},
 		"$name: NAME and SYNOPSIS name the same functions");
-	is(compile(join("\n", '#include <weft.h>',
+	my ($include) = $synopsis =~ /^\.In (\S+)/m;
+	is(compile(join("\n", "#include <$include>",
 				map { call_in_c($_) } @functions), '-c'),
 		'', "$name: its functions can be called as it says");
 	$described{$_}++ for @{ $page->{names} };
@@ -178,7 +183,7 @@ for my $page (@pages) {
 	my $types = join "\n", literal($synopsis);
 	$declared{$_} = 1 for types_in($types);
 	for ($types =~
-		/^((?:struct|typedef)\b[^{;]*(?:\{.*?^\}[^;]*)?;)/msg) {
+		/^((?:struct|enum|typedef)\b[^{;]*(?:\{.*?^\}[^;]*)?;)/msg) {
 		my $type = normal($_);
 		ok(index($code, $type) >= 0,
 			"$name: in the header: " . substr $type, 0, 40);

@@ -124,7 +124,9 @@ static void minimum_stays(struct fixture *fx)
 
 static void full(struct fixture *fx)
 {
-	struct weft_pool_options options = { .max = 1, .queue_limit = 2 };
+	struct weft_pool_options options = { .max = 1,
+					     .queue_limit = 2,
+					     .spare = UINT_MAX };
 	struct weft_pool *pool = NULL;
 	struct fixture_gate started = { 0 };
 	struct fixture_gate go = { 0 };

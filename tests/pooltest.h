@@ -7,6 +7,7 @@
 #pragma once
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -18,10 +19,13 @@
 /* Runs one test function; talloc goes through threads here. */
 #define POOLTEST(fn) fixture_run_flags(#fn, fn, FIXTURE_THREADS)
 
+/* Its jobs wait at gates: without spares so many run at the same time, however
+ * long they wait. */
 static inline struct weft_pool *pooltest_pool(struct fixture *fx,
 					      unsigned workers)
 {
-	struct weft_pool_options options = { .max = workers };
+	struct weft_pool_options options = { .max = workers,
+					     .spare = UINT_MAX };
 	struct weft_pool *pool = NULL;
 	int ret = weft_pool_create(fx->mem, &options, &pool);
 

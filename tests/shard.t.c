@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Shard: in order, within bounds, and each node to exactly one taker; and the
- * shards of one pool: one limit, and none is starved. */
+ * shards of one pool: one limit, and none is starved. Owners take turns. */
 #include <limits.h>
 
 #include "tests/pooltest.h"
 #include "threadpool/cpus.h"
 #include "threadpool/shard.h"
 
-#define NODES 4
+#define NODES 12
 
 static struct wf_shard shard;
-static struct tev_list nodes[NODES];
+static struct wf_flow flow;
+static struct wf_flow other_flow;
+static struct wf_queued nodes[NODES];
 
 static unsigned no_slack(void *arg)
 {
@@ -25,16 +27,29 @@ static unsigned some_slack(void *arg)
 	return *slack;
 }
 
-static bool claim_all(struct tev_list *node, void *arg)
+static bool claim_all(struct wf_queued *node, void *arg)
 {
 	(void)node;
 	(void)arg;
 	return true;
 }
 
-static bool claim_others(struct tev_list *node, void *arg)
+static bool claim_others(struct wf_queued *node, void *arg)
 {
 	return node != arg;
+}
+
+static void prepare(struct wf_queued *node, struct wf_flow *its_flow,
+		    unsigned char priority)
+{
+	tev_list_init(&node->link);
+	node->flow = its_flow;
+	node->priority = priority;
+}
+
+static int push(struct wf_queued *node)
+{
+	return wf_shard_push(node, UINT_MAX, no_slack, NULL);
 }
 
 static void begin(unsigned count)
@@ -42,26 +57,74 @@ static void begin(unsigned count)
 	unsigned i = 0;
 
 	wf_shard_init(&shard);
+	wf_flow_init(&flow, NULL, &shard);
+	wf_flow_init(&other_flow, NULL, &shard);
 	for (i = 0; i < NODES; i++) {
-		tev_list_init(&nodes[i]);
+		prepare(&nodes[i], &flow, 1);
 	}
 	for (i = 0; i < count; i++) {
-		(void)wf_shard_push(&shard, &nodes[i], UINT_MAX, no_slack,
-				    NULL);
+		(void)push(&nodes[i]);
 	}
+}
+
+static void pops(unsigned index, const char *why)
+{
+	is_ptr(wf_shard_pop(&shard, claim_all, NULL), &nodes[index], "%s", why);
 }
 
 static void test_order(void)
 {
 	unsigned i = 0;
 
-	begin(NODES);
-	is_uint(wf_shard_count(&shard), NODES, "all are counted");
-	for (i = 0; i < NODES; i++) {
-		is_ptr(wf_shard_pop(&shard, claim_all, NULL), &nodes[i],
-		       "number %u comes out as number %u", i, i);
+	begin(4);
+	is_uint(wf_shard_count(&shard), 4, "all are counted");
+	for (i = 0; i < 4; i++) {
+		pops(i, "first come, first out");
 	}
 	is_ptr(wf_shard_pop(&shard, claim_all, NULL), NULL, "then nothing");
+	wf_shard_fini(&shard);
+}
+
+static void test_turns(void)
+{
+	begin(3);
+	prepare(&nodes[3], &other_flow, 1);
+	prepare(&nodes[4], &other_flow, 1);
+	(void)push(&nodes[3]);
+	(void)push(&nodes[4]);
+	pops(0, "the first owner's first");
+	pops(3, "then the other owner's, though it came last");
+	pops(1, "in turns");
+	pops(4, "in turns");
+	pops(2, "and what is left");
+	(void)push(&nodes[3]);
+	(void)push(&nodes[0]);
+	pops(3, "who comes back does so at the end");
+	pops(0, "of the round");
+	wf_shard_fini(&shard);
+}
+
+static void test_priorities(void)
+{
+	unsigned i = 0;
+	unsigned low_at = NODES;
+
+	begin(0);
+	prepare(&nodes[0], &flow, 0);
+	prepare(&nodes[1], &flow, 1);
+	(void)push(&nodes[0]);
+	(void)push(&nodes[1]);
+	for (i = 2; i < NODES; i++) {
+		prepare(&nodes[i], &flow, 2);
+		(void)push(&nodes[i]);
+	}
+	pops(2, "the most urgent first");
+	for (i = 1; i < NODES; i++) {
+		if (wf_shard_pop(&shard, claim_all, NULL) == &nodes[0]) {
+			low_at = i;
+		}
+	}
+	is_uint(low_at, 7, "the eighth is the one that waits in the lowest");
 	wf_shard_fini(&shard);
 }
 
@@ -70,30 +133,53 @@ static void test_bound(void)
 	unsigned slack = 1;
 
 	begin(2);
-	is_int(wf_shard_push(&shard, &nodes[2], 2, no_slack, NULL), EAGAIN,
+	is_int(wf_shard_push(&nodes[2], 2, no_slack, NULL), EAGAIN,
 	       "full is EAGAIN");
-	is_int(wf_shard_push(&shard, &nodes[2], 2, some_slack, &slack), 0,
+	is_int(wf_shard_push(&nodes[2], 2, some_slack, &slack), 0,
 	       "but a free worker makes room");
-	is_int(wf_shard_push(&shard, &nodes[3], 2, some_slack, &slack), EAGAIN,
+	is_int(wf_shard_push(&nodes[3], 2, some_slack, &slack), EAGAIN,
 	       "for one");
 	wf_shard_close(&shard);
-	is_int(wf_shard_push(&shard, &nodes[3], UINT_MAX, no_slack, NULL),
-	       ESHUTDOWN, "closed is ESHUTDOWN");
+	is_int(push(&nodes[3]), ESHUTDOWN, "closed is ESHUTDOWN");
 	is_uint(wf_shard_count(&shard), 3, "what was in is still there");
+	wf_shard_fini(&shard);
+}
+
+static void test_drained(void)
+{
+	begin(1);
+	wf_shard_drain(&shard);
+	is_int(push(&nodes[1]), ESHUTDOWN, "drained takes nothing new");
+	ok(wf_shard_promote(&nodes[1]), "but what was accepted before");
+	is_uint(wf_shard_count(&shard), 2, "which is in");
+	wf_shard_close(&shard);
+	ok(!wf_shard_promote(&nodes[2]), "closed does not");
+	wf_shard_reopen(&shard);
+	is_int(push(&nodes[2]), 0, "taking again");
 	wf_shard_fini(&shard);
 }
 
 static void test_withdraw(void)
 {
 	begin(3);
-	wf_shard_withdraw(&shard, &nodes[1]);
+	wf_shard_withdraw(&nodes[1]);
 	is_uint(wf_shard_count(&shard), 2, "withdrawn from the middle");
 	is_ptr(wf_shard_pop(&shard, claim_others, &nodes[0]), &nodes[2],
 	       "a pop drops what it may not have");
-	wf_shard_withdraw(&shard, &nodes[0]);
+	wf_shard_withdraw(&nodes[0]);
 	is_uint(wf_shard_count(&shard), 0, "its owner finds it already out");
 	is_uint(shard.withdrawn, 2, "each is counted once");
 	is_uint(shard.accepted, 3, "of those accepted");
+	wf_shard_fini(&shard);
+}
+
+static void test_take(void)
+{
+	begin(2);
+	ok(wf_shard_take(&nodes[1], claim_all, NULL), "one of them is taken");
+	ok(!wf_shard_take(&nodes[1], claim_all, NULL), "once");
+	is_uint(shard.withdrawn, 0, "as work, not withdrawn");
+	pops(0, "the other is there");
 	wf_shard_fini(&shard);
 }
 
@@ -105,11 +191,36 @@ static void test_evict(void)
 	wf_shard_fini(&shard);
 }
 
+static void test_evict_oldest(void)
+{
+	begin(0);
+	prepare(&nodes[0], &flow, 2);
+	prepare(&nodes[2], &other_flow, 1);
+	prepare(&nodes[3], &flow, 1);
+	(void)push(&nodes[0]);
+	(void)push(&nodes[2]);
+	(void)push(&nodes[3]);
+	is_ptr(wf_shard_evict_oldest(&shard, 0, UINT64_MAX, claim_all, NULL),
+	       NULL, "none for a less urgent one");
+	is_ptr(wf_shard_evict_oldest(&shard, 2, 1, claim_all, NULL), &nodes[0],
+	       "of those that came first, the first");
+	is_uint(wf_shard_last(&shard), 3, "three came");
+	(void)push(&nodes[0]);
+	is_ptr(wf_shard_evict_oldest(&shard, 2, UINT64_MAX, claim_all, NULL),
+	       &nodes[2], "the oldest of the lowest, whoever's");
+	is_ptr(wf_shard_evict_oldest(&shard, 1, UINT64_MAX, claim_others,
+				     &nodes[3]),
+	       NULL, "not one that its owner has");
+	is_uint(wf_shard_count(&shard), 1, "which is out all the same");
+	wf_shard_fini(&shard);
+}
+
 #define THREADS 4
 #define EACH    5000
 
 struct crowd {
-	struct tev_list nodes[THREADS][EACH];
+	struct wf_flow flows[THREADS];
+	struct wf_queued nodes[THREADS][EACH];
 	unsigned taken[THREADS];
 };
 
@@ -118,10 +229,10 @@ static void crowd_run(unsigned index, void *arg)
 	struct crowd *crowd = arg;
 	unsigned i = 0;
 
+	wf_flow_init(&crowd->flows[index], NULL, &shard);
 	for (i = 0; i < EACH; i++) {
-		tev_list_init(&crowd->nodes[index][i]);
-		(void)wf_shard_push(&shard, &crowd->nodes[index][i], UINT_MAX,
-				    no_slack, NULL);
+		prepare(&crowd->nodes[index][i], &crowd->flows[index], i % 3);
+		(void)push(&crowd->nodes[index][i]);
 		if (i % 2 == 0) {
 			crowd->taken[index] += wf_shard_pop(&shard, claim_all,
 							    NULL) != NULL;
@@ -254,9 +365,14 @@ static void long_shard_starves_no_other(struct fixture *fx)
 int main(void)
 {
 	test_order();
+	test_turns();
+	test_priorities();
 	test_bound();
+	test_drained();
 	test_withdraw();
+	test_take();
 	test_evict();
+	test_evict_oldest();
 	test_crowd();
 	POOLTEST(limit_is_for_all_shards);
 	POOLTEST(long_shard_starves_no_other);

@@ -48,7 +48,8 @@ static const char *const call_names[SHIM_CALLS] = { "malloc", "eventfd",
 						    "pthread_create" };
 
 static struct {
-	atomic_long left; /* A: calls until the one that fails; 0: none will */
+	/* A: calls until the one that fails; 0 or less: none will */
+	atomic_long left;
 	atomic_bool failed; /* A: relaxed, as the counter */
 } shots[SHIM_CALLS];
 
@@ -131,14 +132,17 @@ static void report(enum shim_call call)
 /* True for the call that shall fail. */
 static bool shoot(enum shim_call call)
 {
+	long left = 0;
+
 	if (!inside) {
 		return false;
 	}
 	/* Relaxed: a count, it orders nothing. */
-	if (atomic_load_explicit(&shots[call].left, memory_order_relaxed) <=
-		    0 ||
-	    atomic_fetch_sub_explicit(&shots[call].left, 1,
-				      memory_order_relaxed) != 1) {
+	left = atomic_load_explicit(&shots[call].left, memory_order_relaxed);
+	if (left != SHIM_EVERY &&
+	    (left <= 0 ||
+	     atomic_fetch_sub_explicit(&shots[call].left, 1,
+				       memory_order_relaxed) != 1)) {
 		return false;
 	}
 	atomic_store_explicit(&shots[call].failed, true, memory_order_relaxed);

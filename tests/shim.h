@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 
 enum shim_call {
@@ -17,7 +18,8 @@ enum shim_call {
 	SHIM_CALLS,
 };
 
-/* From now on the @nth call (1: the next) of this kind fails, once. */
+/* From now on the @nth call (1: the next) of this kind fails, once; or each. */
+#define SHIM_EVERY LONG_MIN
 __attribute__((__weak__)) void shim_arm(enum shim_call call, long nth);
 
 /* Lets all pass again.

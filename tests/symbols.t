@@ -99,12 +99,16 @@ exported "$weft" >"$scratch/nm"
 in_map threadpool/libweft.map >"$scratch/map"
 is "$(cat "$scratch/nm")" "$(cat "$scratch/map")" \
 	'libweft exports what its map says, no more and no less'
-is "$(grep -v '^_\{0,1\}weft_[a-z0-9_]* WEFT_0.1$' "$scratch/nm")" '' \
-	'each of its symbols is weft_..., at node WEFT_0.1'
-declared include/weft.h | grep -E '^_?weft_' >"$scratch/header"
+is "$(grep -vE '^(_?weft|pthreadpool_tevent)_[a-z0-9_]* WEFT_0.1$' \
+	"$scratch/nm")" '' \
+	'each is weft_... or pthreadpool_tevent_..., at node WEFT_0.1'
+{
+	declared include/pthreadpool_tevent.h | grep '^pthreadpool_tevent_'
+	declared include/weft.h | grep -E '^_?weft_'
+} >"$scratch/header"
 cut -d' ' -f1 "$scratch/nm" | sort -u >"$scratch/names"
 is "$(grep -v '_fn_t$' "$scratch/header")" "$(cat "$scratch/names")" \
-	'weft.h declares exactly these'
+	'weft.h and pthreadpool_tevent.h declare exactly these'
 
 # The oldest tevent that libweft runs on; the door is asked for at run time.
 nm -D "$weft" | awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' |
@@ -139,8 +143,9 @@ is "$(nm -g --defined-only "$BUILDDIR/lib/libtevent.a" |
 	awk 'NF == 3 && $3 !~ /^(tev_|_?_?_?tevent_)/ { print $3 }' |
 	grep -v '^__')" '' 'global names in libtevent.a are tev_... or tevent_...'
 is "$(nm -g --defined-only "$BUILDDIR/lib/libweft.a" |
-	awk 'NF == 3 && $3 !~ /^(wf_|_?weft_)/ { print $3 }' |
-	grep -v '^__')" '' 'global names in libweft.a are wf_... or weft_...'
+	awk 'NF == 3 && $3 !~ /^(wf_|_?weft_|pthreadpool_tevent_)/ { print $3 }' |
+	grep -v '^__')" '' \
+	'global names in libweft.a are wf_..., weft_..., pthreadpool_tevent_...'
 
 # The list itself, against a packaged tevent where there is one.
 stock=$(find /usr/lib -name libtevent.so.0.14.1 2>/dev/null | head -n 1)

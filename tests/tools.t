@@ -6,7 +6,7 @@
 . "$(dirname "$0")/tap.sh"
 
 programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bin/weft-bench-engine
-	tools/bench/run"
+	$BUILDDIR/bench/pool-raw tools/bench/run tools/bench/pool/run"
 [ ! -e "$BUILDDIR/bin/weft-owner" ] ||
 	programs="$programs $BUILDDIR/bin/weft-owner"
 [ ! -e "$BUILDDIR/bin/weft-shelf" ] ||

@@ -1,11 +1,11 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# The programs of docs/between-threads.md, tests/tutorial/*.c: the page prints
-# them as they are, from the first #include, and what they print. Taken from the
-# page each compiles without a warning and does that. The first comment of a
-# program says what it prints, as those of tests/seeds.t do. wrong.c has a
-# mistake: weft-owner finds it and says what the page says it does. It finds
-# nothing in the others.
+# The programs of docs/between-threads.md and docs/pool.md, tests/tutorial/*.c:
+# the pages print them as they are, from the first #include, and what they
+# print. Taken from the page each compiles without a warning and does that. The
+# first comment of a program says what it prints, as those of tests/seeds.t do.
+# wrong.c has a mistake: weft-owner finds it and says what the page says it
+# does. It finds nothing in the others.
 #
 # STOCK=PREFIX takes the libtevent there, STOCK=1 the system's, instead of ours.
 use strict;
@@ -31,7 +31,7 @@ make_path("$build/scratch");
 my $scratch = tempdir('tutorial.XXXXXX', DIR => "$build/scratch", CLEANUP => 1);
 $ENV{LC_ALL} = 'C';
 
-my $page = text_of('docs/between-threads.md');
+my $pages = join '', map { text_of("docs/$_.md") } qw(between-threads pool);
 
 sub text_of {
 	my ($path) = @_;
@@ -80,12 +80,12 @@ sub run {
 	return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
 }
 
-# The blocks of the page that follow the link to the program.
+# The blocks of the pages that follow the link to the program.
 sub blocks_after {
 	my ($path) = @_;
-	my $start = index $page, "($path)";
+	my $start = index $pages, "($path)";
 	return if $start < 0;
-	return substr($page, $start) =~ /^```\w+\n(.*?)^```$/msg;
+	return substr($pages, $start) =~ /^```\w+\n(.*?)^```$/msg;
 }
 
 # A report without what differs from run to run, and without frames.

@@ -9,6 +9,8 @@
  *     when its time is over; the answer always comes. The last one out frees.
  *  2. A call that was not begun when the time is over is taken back, with its
  *     block; the answer of one that was answered just then is taken.
+ *  3. A job that calls is blocking meanwhile: another one may have its worker's
+ *     place.
  *
  * Threads: core_home: any; all others: the waiting thread.
  * Ordering: the lock; [CA2] the shares.
@@ -151,7 +153,9 @@ int weft_call_wait_block(weft_addr_t to, weft_call_fn_t fn, void *pp_block,
 	}
 	sent = wf_ask_send(&core->ask, to, block);
 	block = NULL;
+	weft_blocking_begin();
 	ret = core_result(core, deadline_ns, sent == WF_ASK_LATE, &block);
+	weft_blocking_end();
 	wf_block_give(NULL, block, pp_block);
 	core_unref(core);
 	return ret;

@@ -5,6 +5,7 @@
 /* In this order the parts prepare, so locks of an earlier one may be held when
  * those of a later one are taken, never the other way round. */
 enum wf_fork_rank {
+	WF_FORK_ORDERS,
 	WF_FORK_POOLS,
 	WF_FORK_PORTS,
 	WF_FORK_ADDRESSES,

@@ -2,24 +2,21 @@
 /* Job: a function on a worker, as a tevent request.
  *
  *      request (talloc, owner)         job (malloc)
- *      state.job  ------------------>  work   the pool's handle on it
- *                 <------------------  req    NULL: an orphan
+ *      state.job  ------------------>  task   its way out and home (task.c)
+ *                 <------------------  state  NULL: an orphan
  *      state.block, once it is back    block  on its way
  *
  *  1. A job is made and freed on its loop's thread, unless the loop is gone.
- *     It comes home exactly once, as a message, or the owner takes it out of
- *     the queue first.
  *  2. Request and job part as soon as one of them ends: the request when it is
  *     cancelled, timed out or freed (cleanup function), the job when it is
- *     delivered. So each may die without asking the other.
+ *     home. So each may die without asking the other.
  *  3. The block belongs to the job while that is under way, transferred by the
  *     shard's lock to the worker and by the message back; then to the state.
- *  4. A job whose loop has ended is cut off: it keeps a share of the crew of
- *     its own, and whoever finds that it cannot come home disposes of it.
  *
- * Threads: job_run: the worker; job_evicted: any; all others: the owner.
- * Ordering: through shard.h, port.h, work.h.
- * Not here: how it is queued (pool.c) and woken for (park.c).
+ * Threads: job_call: the one that runs it; job_dispose: any; all others: the
+ * owner.
+ * Ordering: through task.h.
+ * Not here: how it is queued (submit.c), what it says meanwhile (emit.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,99 +28,41 @@
 
 #include "weft.h"
 
-#include "threadpool/account.h"
+#include "engine/base.h"
 #include "threadpool/block.h"
+#include "threadpool/crew.h"
 #include "threadpool/deadline.h"
+#include "threadpool/family.h"
+#include "threadpool/keyed.h"
+#include "threadpool/lane.h"
+#include "threadpool/poke.h"
 #include "threadpool/pool.h"
 #include "threadpool/request.h"
-#include "threadpool/work.h"
+#include "threadpool/serial.h"
+#include "threadpool/stream.h"
+#include "threadpool/task.h"
 #include "threadpool/worker.h"
 
-struct weft_job {
-	struct wf_work work;        /* see work.h */
-	struct wf_msg home;         /* Q: the port */
-	struct wf_port *port;       /* I: there while the message is owed */
-	struct wf_crew *crew;       /* I: a share only when cut off */
-	weft_job_fn_t fn;           /* I: */
-	uint64_t deadline_ns;       /* I: 0: none */
-	struct wf_worker *worker;   /* Q: set by the worker */
-	void *block;                /* Q: */
-	int error;                  /* Q: */
-	struct wf_entry entry;      /* O: */
-	struct wf_account *account; /* O: */
-	struct job_state *state;    /* O: NULL: nobody waits */
+#define JOB_PARTS_DEFAULT 16
+#define JOB_PARTS_MAX     65536
+
+struct job {
+	struct wf_task task;         /* see task.h */
+	struct wf_listener listener; /* see stream.h */
+	weft_job_fn_t fn;            /* I: */
+	void *block;                 /* Q: */
+	struct job_state *state;     /* O: NULL: nobody waits */
+	struct wf_keyed keyed[];     /* see keyed.h: one, if it has a key */
 };
 
 struct job_state {
 	struct tevent_req *req;
 	struct tevent_context *ev;
-	struct weft_job *job; /* NULL: done with */
-	void *block;          /* back, or never sent */
-	bool block_stays;     /* it hangs where the caller has it */
+	struct job *job; /* NULL: done with */
+	void *block;     /* back, or never sent */
 	const char *name;
-};
-
-/* ---- the way home ---- */
-
-static void job_count_orphan(struct wf_crew *crew, bool more)
-{
-	/* Relaxed: a statistic. */
-	(void)atomic_fetch_add_explicit(&crew->orphans, more ? 1 : UINT64_MAX,
-					memory_order_relaxed);
-}
-
-/* The end of a job that was cut off from its loop; on any thread. */
-static void job_dispose(struct weft_job *job)
-{
-	struct wf_crew *crew = job->crew;
-
-	wf_block_drop(job->block);
-	free(job);
-	job_count_orphan(crew, false);
-	wf_crew_unref(crew);
-}
-
-static void job_post(struct weft_job *job)
-{
-	struct wf_port *port = job->port;
-	bool accepted = wf_port_post(port, &job->home);
-
-	if (!accepted) {
-		job_dispose(job);
-		wf_port_unref(port);
-	}
-}
-
-static void job_run(struct wf_work *work, struct wf_worker *worker)
-{
-	struct weft_job *job = tev_container_of(work, struct weft_job, work);
-	bool late = wf_deadline_passed(job->deadline_ns);
-
-	job->worker = worker;
-	job->error = late ? ETIMEDOUT : job->fn(job, job->block);
-	if (tev_unlikely(worker->generation != worker->crew->generation)) {
-		/* A forked child: the job is its parent's to finish. */
-		return;
-	}
-	/* Transferred by the port: the worker lets go of what it changed. */
-	wf_block_detach(job->block);
-	wf_work_finish(work);
-	wf_park_done(&worker->bed);
-	job_post(job);
-}
-
-static void job_evicted(struct wf_work *work, struct wf_crew *crew, int error)
-{
-	struct weft_job *job = tev_container_of(work, struct weft_job, work);
-
-	(void)crew;
-	job->error = error;
-	job_post(job);
-}
-
-static const struct wf_work_ops job_ops = {
-	.run = job_run,
-	.evicted = job_evicted,
+	uint64_t id;
+	bool block_stays; /* it hangs where the caller has it */
 };
 
 /* ---- parting ---- */
@@ -137,8 +76,18 @@ static void job_keep_block(struct job_state *state, void *block)
 	}
 }
 
-/* Job and request part; the block goes to the request if there is one. */
-static void job_free(struct weft_job *job)
+static void job_part(struct job *job)
+{
+	if (job->state != NULL) {
+		job->state->job = NULL;
+		job->state = NULL;
+	}
+	job->listener.req = NULL;
+}
+
+/* The block goes to the request if there is one.
+ * Return: that; NULL: nobody waits. */
+static struct job_state *job_free(struct job *job)
 {
 	struct job_state *state = job->state;
 
@@ -149,59 +98,50 @@ static void job_free(struct weft_job *job)
 		wf_block_drop(job->block);
 	}
 	free(job);
+	return state;
 }
 
-static void job_orphan(struct weft_job *job)
-{
-	job->state->job = NULL;
-	job->state = NULL;
-	job_count_orphan(job->crew, true);
-}
-
-/* The request ends before the job is home. */
+/* The request ends before the job is home, or before what has come home with
+ * it was told. */
 static void job_abandon(struct job_state *state)
 {
-	struct weft_job *job = state->job;
-	struct wf_port *port = job->port;
+	struct job *job = state->job;
 	bool mine = false;
 
 	/* A forked child lets go of its parent's jobs, this one too. */
-	wf_port_check_fork(port);
+	wf_port_check_fork(job->task.port);
 	if (state->job != job) {
 		return;
 	}
-	wf_port_wait_end(port);
-	mine = wf_work_cancel(&job->work);
-	if (!mine) {
-		job_orphan(job);
-		return;
+	mine = wf_task_cancel(&job->task);
+	if (mine) {
+		(void)job_free(job);
+	} else {
+		job_part(job);
+		wf_task_leave(&job->task);
 	}
-	wf_port_unexpect(port);
-	wf_account_remove(job->account, &job->entry);
-	job_free(job);
 }
 
-static void job_deliver(struct wf_msg *msg, struct tevent_context *ev,
-			bool gone)
+/* ---- the task ---- */
+
+static int job_call(struct wf_task *task)
 {
-	struct weft_job *job = tev_container_of(msg, struct weft_job, home);
-	struct job_state *state = job->state;
-	int error = job->error;
+	struct job *job = tev_container_of(task, struct job, task);
+	int ret = job->fn(&task->job, job->block);
+
+	/* Transferred by the port: the worker lets go of what it changed. */
+	wf_block_detach(job->block);
+	return ret;
+}
+
+static void job_back(struct wf_task *task, struct tevent_context *ev, int error,
+		     bool ran)
+{
+	struct job *job = tev_container_of(task, struct job, task);
+	struct job_state *state = job_free(job);
 
 	(void)ev;
-	wf_port_unexpect(job->port);
-	if (gone) {
-		/* The loop ended while this was on its way. */
-		job_dispose(job);
-		return;
-	}
-	if (state == NULL) {
-		job_count_orphan(job->crew, false);
-	} else {
-		wf_port_wait_end(job->port);
-	}
-	wf_account_remove(job->account, &job->entry);
-	job_free(job);
+	(void)ran;
 	if (state == NULL) {
 		return;
 	}
@@ -212,34 +152,34 @@ static void job_deliver(struct wf_msg *msg, struct tevent_context *ev,
 	}
 }
 
-static void job_closed(struct wf_entry *entry)
+static void job_cut(struct wf_task *task)
 {
-	struct weft_job *job = tev_container_of(entry, struct weft_job, entry);
-	bool mine = wf_work_cancel(&job->work);
-
-	if (mine) {
-		wf_port_unexpect(job->port);
-		job_free(job);
-		return;
-	}
-	if (job->state != NULL) {
-		job_orphan(job);
-	}
-	job->account = NULL;
-	(void)wf_crew_ref(job->crew);
+	job_part(tev_container_of(task, struct job, task));
 }
 
-/* In a forked child. What a worker had is left alone: it may be half changed.
- */
-static void job_forked(struct wf_entry *entry)
+static void job_dispose(struct wf_task *task, int error)
 {
-	struct weft_job *job = tev_container_of(entry, struct weft_job, entry);
+	(void)error;
+	(void)job_free(tev_container_of(task, struct job, task));
+}
 
-	if (wf_work_was_running(&job->work)) {
+static void job_forked(struct wf_task *task, bool running)
+{
+	struct job *job = tev_container_of(task, struct job, task);
+
+	if (running) {
 		job->block = NULL;
 	}
-	job_free(job);
+	(void)job_free(job);
 }
+
+static const struct wf_task_ops job_ops = {
+	.call = job_call,
+	.back = job_back,
+	.cut = job_cut,
+	.dispose = job_dispose,
+	.forked = job_forked,
+};
 
 /* ---- the request ---- */
 
@@ -273,63 +213,83 @@ static char *job_print(struct tevent_req *req, TALLOC_CTX *mem_ctx)
 	return wf_request_print(req, mem_ctx, state->name);
 }
 
-static int job_start(struct job_state *state, struct wf_crew *crew,
-		     weft_job_fn_t fn, void *block, uint64_t deadline_ns)
+/* ---- sending ---- */
+
+/* What the options mean for @pool.
+ * Return: 0 or EINVAL. */
+static int job_spec(struct wf_task_spec *spec, struct weft_pool *pool,
+		    const struct weft_job_options *options)
 {
+	spec->ops = &job_ops;
+	spec->deadline_ns = options->deadline_ns;
+	spec->interruptible = options->interruptible;
+	spec->key = options->key;
+	spec->parts = options->parts == 0 ? JOB_PARTS_DEFAULT : options->parts;
+	spec->parts_refuse = options->parts_refuse;
+	if (options->priority < WEFT_PRIORITY_LOW ||
+	    options->priority > WEFT_PRIORITY_HIGH ||
+	    spec->parts > JOB_PARTS_MAX ||
+	    (options->serial == NULL && options->key != 0)) {
+		return EINVAL;
+	}
+	spec->priority = (unsigned char)(options->priority - WEFT_PRIORITY_LOW);
+	spec->lane = wf_pool_lane(pool, options->lane);
+	if (spec->lane == NULL) {
+		return EINVAL;
+	}
+	if (options->serial != NULL) {
+		spec->order = wf_serial_order(options->serial,
+					      wf_pool_crew(pool));
+		if (spec->order == NULL) {
+			return EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Return: 0: the block is on its way; else it is still the caller's. */
+static int job_start(struct job_state *state, struct wf_task_spec *spec,
+		     weft_job_fn_t fn, void *block)
+{
+	size_t keyed_size = spec->order != NULL ? sizeof(struct wf_keyed) : 0;
 	struct wf_port *port = NULL;
-	struct wf_account *account = NULL;
-	struct weft_job *job = NULL;
+	struct job *job = NULL;
 	int ret = wf_port_get(state->ev, &port);
 
 	if (ret != 0) {
 		return ret;
 	}
-	account = wf_account_get(port, crew);
-	job = malloc(sizeof(*job));
-	if (account == NULL || job == NULL) {
-		ret = ENOMEM;
-		goto fail_job;
+	job = malloc(sizeof(*job) + keyed_size);
+	if (job == NULL) {
+		return ENOMEM;
 	}
-	ret = wf_port_wait_begin(port);
-	if (ret != 0) {
-		goto fail_job;
-	}
-	*job = (struct weft_job){
-		.home.deliver = job_deliver,
-		.port = port,
-		.crew = crew,
-		.fn = fn,
-		.deadline_ns = deadline_ns,
-		.block = block,
-		.entry = { .closed = job_closed, .forked = job_forked },
-		.account = account,
-		.state = state,
-	};
-	tev_list_init(&job->entry.link);
-	wf_work_init(&job->work, &job_ops, account->shard);
+	job->listener = (struct wf_listener){ .req = state->req };
+	job->fn = fn;
+	job->block = block;
+	job->state = state;
+	spec->listener = &job->listener;
+	spec->keyed = keyed_size != 0 ? job->keyed : NULL;
 	wf_block_detach(block);
-	wf_port_expect(port);
-	wf_account_add(account, &job->entry);
 	state->job = job;
 
-	/* Transferred by the shard: from here on the job may be running. */
-	ret = wf_pool_submit(crew, &job->work);
-	if (ret == 0) {
-		return 0;
+	ret = wf_task_start(&job->task, port, spec);
+	if (ret != 0) {
+		state->job = NULL;
+		free(job);
+		return ret;
 	}
-	state->job = NULL;
-	wf_port_unexpect(port);
-	wf_port_wait_end(port);
-	wf_account_remove(account, &job->entry);
-fail_job:
-	free(job);
-	return ret;
+	state->id = job->task.job.id;
+	return 0;
 }
 
 /* Return: 0, or the error that the request ends with in a later pass. */
 static int job_begin(struct job_state *state, struct weft_pool *pool,
-		     weft_job_fn_t fn, void *block, uint64_t deadline_ns)
+		     weft_job_fn_t fn, void *block,
+		     const struct weft_job_options *options,
+		     const char *location)
 {
+	struct wf_task_spec spec = { .name = state->name,
+				     .location = location };
 	bool set = false;
 	int ret = 0;
 
@@ -338,14 +298,15 @@ static int job_begin(struct job_state *state, struct weft_pool *pool,
 		state->block_stays = true;
 		return EINVAL;
 	}
-	set = wf_deadline_set(state->req, state->ev, deadline_ns);
+	set = wf_deadline_set(state->req, state->ev, options->deadline_ns);
 	if (!set) {
 		job_keep_block(state, block);
 		return ENOMEM;
 	}
-	ret = fn == NULL ? EINVAL
-			 : job_start(state, wf_pool_crew(pool), fn, block,
-				     deadline_ns);
+	ret = fn == NULL ? EINVAL : job_spec(&spec, pool, options);
+	if (ret == 0) {
+		ret = job_start(state, &spec, fn, block);
+	}
 	if (ret != 0) {
 		job_keep_block(state, block);
 	}
@@ -382,7 +343,7 @@ struct tevent_req *weft_job_send_sized(
 	tevent_req_set_cancel_fn(req, job_cancel);
 	tevent_req_set_print_fn(req, job_print);
 
-	ret = job_begin(state, pool, fn, block, options.deadline_ns);
+	ret = job_begin(state, pool, fn, block, &options, location);
 	if (ret == 0) {
 		return req;
 	}
@@ -413,15 +374,78 @@ int weft_job_recv_block(struct tevent_req *req, TALLOC_CTX *mem_ctx,
 	return ret;
 }
 
+/* ---- what its owner may ask ---- */
+
+uint64_t weft_job_id(struct tevent_req *req)
+{
+	struct job_state *state = tevent_req_data(req, struct job_state);
+
+	return state->id;
+}
+
+/* The job of an unfinished request, or NULL. */
+static struct job *job_of(struct tevent_req *req)
+{
+	struct job_state *state = tevent_req_data(req, struct job_state);
+
+	if (state->job != NULL) {
+		/* In a forked child there is none any more. */
+		wf_port_check_fork(state->job->task.port);
+	}
+	return state->job;
+}
+
+void weft_job_on_progress(struct tevent_req *req, weft_progress_fn_t fn,
+			  void *private_data)
+{
+	struct job *job = job_of(req);
+
+	if (job != NULL) {
+		job->listener.on_progress = fn;
+		job->listener.progress_private = private_data;
+	}
+}
+
+void weft_job_on_part(struct tevent_req *req, weft_part_fn_t fn,
+		      void *private_data)
+{
+	struct job *job = job_of(req);
+
+	if (job != NULL) {
+		job->listener.on_part = fn;
+		job->listener.part_private = private_data;
+	}
+}
+
+void weft_job_hold_parts(struct tevent_req *req, bool hold)
+{
+	struct job *job = job_of(req);
+
+	if (job == NULL || job->listener.hold == hold) {
+		return;
+	}
+	job->listener.hold = hold;
+	if (!hold) {
+		wf_task_resume(&job->task);
+	}
+}
+
 /* ---- what a job may ask ---- */
 
 bool weft_job_should_stop(struct weft_job *job)
 {
-	return wf_work_told(&job->work) || wf_crew_stopped(job->crew) ||
+	return wf_work_told(job) ||
+	       wf_crew_stopped(job->queued.flow->lane->crew) ||
+	       wf_family_told(job->siblings) ||
 	       wf_deadline_passed(job->deadline_ns);
+}
+
+int weft_job_stop_fd(struct weft_job *job)
+{
+	return wf_poke_stop_fd(job);
 }
 
 void *weft_job_worker_state(struct weft_job *job)
 {
-	return job->worker->state;
+	return job->worker != NULL ? job->worker->state : NULL;
 }

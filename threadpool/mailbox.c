@@ -525,6 +525,11 @@ int weft_mailbox_dispatch(struct weft_mailbox *mailbox, unsigned max)
 	return (int)wf_port_dispatch(mailbox->port, max);
 }
 
+struct wf_port *wf_mailbox_port(const struct weft_mailbox *mailbox)
+{
+	return mailbox->port;
+}
+
 struct wf_port *wf_mailbox_foreign_port(const struct weft_mailbox *mailbox)
 {
 	return mailbox->foreign ? mailbox->port : NULL;

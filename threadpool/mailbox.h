@@ -12,6 +12,10 @@
 
 #include "threadpool/port.h"
 
+/* Where what is sent to @mailbox arrives; NULL: its loop has gone.
+ * Thread: owner.  Lock: none. */
+struct wf_port *wf_mailbox_port(const struct weft_mailbox *mailbox);
+
 /* Where the answers to calls that are sent from @mailbox arrive; only of a
  * mailbox whose loop is not tevent's, else NULL.
  * Thread: owner.  Lock: none. */

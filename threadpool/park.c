@@ -8,19 +8,25 @@
  * and if there is more wakes the next one: as many wake up as there is work
  * for, one after the other, and with few small jobs one worker does them all.
  *
- *      publish job --> fence --> token free, somebody idle? --> pop the most
- *                                recently idle, it has the token --> futex
- *                                all busy, below max?         --> a newborn
- *                                                                 has it
+ *      publish job --> fence --> token free, fewer than max active?
+ *                                somebody idle --> pop the most recently
+ *                                idle, it has the token --> futex
+ *                                all busy, below the limit --> a newborn
+ *                                has it
+ *
+ * Active are those that are neither idle nor blocked, which is: asleep in the
+ * system in the middle of a job. At most max are to be active; with each that
+ * is blocked one more thread may be there, up to the limit, max + spare.
  *
  * The token goes to one named worker, popped under the lock. Set without a
  * name it can be swallowed by a worker that just gave up falling asleep, and
  * then nobody is ever woken again.
  *
  * No wake-up is lost [PK1]:
- *  1. A submitter stores the job's count, then loads searching, idlers and
- *     workers. A worker that falls asleep, leaves, gives the token back or
- *     fails to be born stores these, then loads the counts of the queues.
+ *  1. A submitter stores the job's count, then loads searching, idlers,
+ *     blocked, max and workers. Whoever makes fewer active or more possible (a
+ *     worker that falls asleep, blocks, leaves, gives the token back or fails
+ *     to be born; a resize) stores these, then loads the counts of the queues.
  *  2. Between the two there is a full fence on both sides, so at least one of
  *     them sees the other. Do not weaken: acquire and release do not order a
  *     store before a load.
@@ -28,6 +34,7 @@
  *     the token with somebody else, for whom the same holds.
  *  4. If the worker sees the job, it takes its announcement back; if it has
  *     been popped meanwhile, the token is its own. In both cases it searches.
+ *  5. Who leaves because too many are active does not look: park_size.c.
  *
  * [PK3] A worker that is neither idle nor busy is between two jobs and will
  * look by itself: while there is one nobody is born, so jobs sent one after the
@@ -44,6 +51,9 @@
  * [PK2] The futex word of a worker: stored 0 under the lock with release when
  * it is popped, loaded with acquire by the sleeper.
  *
+ * A worker that is popped because it is one too many (park_size.c) knows that
+ * by the word on which it sleeps: it is not counted any more and has no token.
+ *
  * Births may fail. Then the token goes back, and jobs whose submitters relied
  * on it are found by the look that follows: an idle worker gets the token, a
  * busy one looks when it is through, and if there is no worker at all the jobs
@@ -51,17 +61,14 @@
  *
  * The model is docs/models/park.pml; each rule above is a mutant there.
  *
- * Threads: see each function.  Not here: the queues (shard.c), the threads
- * (worker.c).
+ * Threads: see each function.  Not here: how many there may be (park_size.c),
+ * the queues (shard.c), the threads (worker.c).
  */
 #include "threadpool/park.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "engine/order.h"
 
@@ -69,7 +76,11 @@
  * workers: failing is slow, and loops would pay for it. */
 #define PARK_BIRTH_PAUSE_NS 100000000ULL
 
-void wf_park_init(struct wf_park *park, unsigned min, unsigned max)
+/* Where the idle stay for ever those above max leave after so long. */
+#define PARK_SPARE_IDLE_MS 1000
+
+void wf_park_init(struct wf_park *park, unsigned min, unsigned max,
+		  unsigned spare)
 {
 	(void)pthread_mutex_init(&park->lock, NULL);
 	tev_list_init(&park->idle);
@@ -79,11 +90,15 @@ void wf_park_init(struct wf_park *park, unsigned min, unsigned max)
 	park->births = 0;
 	park->births_failed = 0;
 	park->completed_left = 0;
-	park->min = min;
-	park->max = max;
+	park->spares = 0;
+	park->spare = spare;
+	park->excess = 0;
+	atomic_init(&park->min, min);
+	atomic_init(&park->max, max);
 	atomic_init(&park->searching, false);
 	atomic_init(&park->idlers, 0);
 	atomic_init(&park->workers, 0);
+	atomic_init(&park->blocked, 0);
 }
 
 void wf_park_fini(struct wf_park *park)
@@ -101,19 +116,7 @@ void wf_park_unlock(struct wf_park *park)
 	(void)pthread_mutex_unlock(&park->lock);
 }
 
-/* Relaxed here and in the next two: the lock orders writers, the fences of
- * [PK1] order them against the queues, and a stale look is harmless. */
-static unsigned park_get(atomic_uint *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-static void park_add_locked(atomic_uint *counter, int amount)
-{
-	atomic_store_explicit(counter, park_get(counter) + (unsigned)amount,
-			      memory_order_relaxed);
-}
-
+/* Relaxed, both: as in bed.h. */
 static void park_set_searching(struct wf_park *park, bool searching)
 {
 	atomic_store_explicit(&park->searching, searching,
@@ -133,34 +136,11 @@ static uint64_t park_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static long park_futex(struct wf_bed *bed, int op, uint32_t value,
-		       const struct timespec *timeout)
-{
-	return syscall(SYS_futex, &bed->asleep, op, value, timeout, NULL, 0);
-}
-
-/* [PK2] release: what the waker did before; pairs with wf_park_sleep(). */
 static struct wf_bed *park_pop_locked(struct wf_park *park)
 {
 	struct tev_list *first = tev_list_first(&park->idle);
-	struct wf_bed *bed = NULL;
 
-	if (first == NULL) {
-		return NULL;
-	}
-	bed = tev_list_entry(first, struct wf_bed, idle);
-	tev_list_remove(first);
-	park_add_locked(&park->idlers, -1);
-	atomic_store_explicit(&bed->asleep, 0, memory_order_release);
-	return bed;
-}
-
-/* @bed may be gone with its worker, which has seen the store and left: then
- * the kernel finds no sleeper, or one in the same memory's new life, to whom a
- * false alarm does nothing. */
-static void park_ring(struct wf_bed *bed)
-{
-	(void)park_futex(bed, FUTEX_WAKE_PRIVATE, 1, NULL);
+	return first != NULL ? park_take_locked(park, first, PARK_WOKEN) : NULL;
 }
 
 static unsigned park_count_busy_locked(struct wf_park *park)
@@ -184,7 +164,7 @@ static bool park_may_bear_locked(struct wf_park *park)
 {
 	unsigned workers = park_get(&park->workers);
 
-	if (workers >= park->max || park->stopped) {
+	if (workers >= wf_park_limit(park) || park->stopped) {
 		return false;
 	}
 	/* [PK3] full fence: job stored and workers loaded, busy loaded. Do not
@@ -199,6 +179,15 @@ static bool park_may_bear_locked(struct wf_park *park)
 	return park_now_ns() >= park->no_birth_until_ns;
 }
 
+static void park_count_birth_locked(struct wf_park *park)
+{
+	unsigned workers = park_get(&park->workers);
+
+	park->births++;
+	park->spares += workers >= park_get(&park->max) ? 1 : 0;
+	park_add_locked(&park->workers, 1);
+}
+
 enum wf_park_woken wf_park_wake(struct wf_park *park)
 {
 	enum wf_park_woken woken = WF_PARK_NOBODY;
@@ -206,20 +195,18 @@ enum wf_park_woken wf_park_wake(struct wf_park *park)
 
 	/* [PK1] full fence: job count stored, park loaded. Do not weaken. */
 	tev_fence_full();
-	if (park_searching(park) || (park_get(&park->idlers) == 0 &&
-				     park_get(&park->workers) >= park->max)) {
+	if (park_searching(park) || wf_park_is_full(park)) {
 		return WF_PARK_NOBODY;
 	}
 
 	wf_park_lock(park);
-	if (!park_searching(park)) {
+	if (!park_searching(park) && !wf_park_is_full(park)) {
 		bed = park_pop_locked(park);
 		if (bed != NULL) {
 			woken = WF_PARK_WOKEN;
 		} else if (park_may_bear_locked(park)) {
 			woken = WF_PARK_BIRTH;
-			park->births++;
-			park_add_locked(&park->workers, 1);
+			park_count_birth_locked(park);
 		}
 		if (woken != WF_PARK_NOBODY) {
 			park_set_searching(park, true);
@@ -233,6 +220,19 @@ enum wf_park_woken wf_park_wake(struct wf_park *park)
 	return woken;
 }
 
+bool wf_park_all_taken(struct wf_park *park)
+{
+	unsigned up = 0;
+	bool taken = false;
+
+	wf_park_lock(park);
+	up = park_get(&park->workers) - park_get(&park->idlers);
+	taken = !park_searching(park) && wf_park_is_full(park) &&
+		park_count_busy_locked(park) >= up;
+	wf_park_unlock(park);
+	return taken;
+}
+
 enum wf_park_woken wf_park_birth_failed(struct wf_park *park, bool token)
 {
 	unsigned left = 0;
@@ -243,6 +243,9 @@ enum wf_park_woken wf_park_birth_failed(struct wf_park *park, bool token)
 	park->no_birth_until_ns = park_now_ns() + PARK_BIRTH_PAUSE_NS;
 	park_add_locked(&park->workers, -1);
 	left = park_get(&park->workers);
+	if (park->spares > 0 && left >= park_get(&park->max)) {
+		park->spares--;
+	}
 	if (token) {
 		park_set_searching(park, false);
 	}
@@ -257,11 +260,34 @@ void wf_park_join(struct wf_park *park, struct wf_bed *bed)
 {
 	tev_list_init(&bed->idle);
 	tev_list_init(&bed->all);
-	atomic_init(&bed->asleep, 0);
+	atomic_init(&bed->asleep, PARK_WOKEN);
+	bed->lingers = false;
+	bed->tid = 0;
+	atomic_init(&bed->blocked, WF_BED_RUNS);
+	bed->seen = NULL;
+	bed->seen_cpu_ns = 0;
+	bed->seen_at_ns = 0;
+	bed->looked_ns = 0;
 	atomic_init(&bed->busy, false);
+	atomic_init(&bed->serving, false);
+	atomic_init(&bed->current, 0);
 	atomic_init(&bed->completed, 0);
 	wf_park_lock(park);
 	tev_list_append(&park->all, &bed->all);
+	wf_park_unlock(park);
+}
+
+void wf_park_known(struct wf_park *park, struct wf_bed *bed)
+{
+	clockid_t clock = CLOCK_MONOTONIC;
+	int ret = pthread_getcpuclockid(pthread_self(), &clock);
+
+	if (ret != 0) {
+		return;
+	}
+	wf_park_lock(park);
+	bed->clock = clock;
+	bed->tid = (pid_t)syscall(SYS_gettid);
 	wf_park_unlock(park);
 }
 
@@ -281,14 +307,22 @@ void wf_park_part(struct wf_park *park, struct wf_bed *bed)
 
 void wf_park_busy(struct wf_bed *bed)
 {
-	/* Relaxed: ordered by the queue's lock and the fence of [PK3]. */
+	/* Relaxed, both: ordered by the queue's lock, in which whoever drains
+	 * looks, too, and the fence of [PK3]. */
+	atomic_store_explicit(&bed->serving, true, memory_order_relaxed);
 	atomic_store_explicit(&bed->busy, true, memory_order_relaxed);
+}
+
+void wf_park_count(struct wf_bed *bed)
+{
+	/* Relaxed: a statistic. */
+	atomic_store_explicit(&bed->completed, park_completed(bed) + 1,
+			      memory_order_relaxed);
 }
 
 void wf_park_done(struct wf_bed *bed)
 {
-	atomic_store_explicit(&bed->completed, park_completed(bed) + 1,
-			      memory_order_relaxed);
+	wf_park_count(bed);
 	/* [PK4] release: pairs with park_count_busy_locked(). */
 	atomic_store_explicit(&bed->busy, false, memory_order_release);
 }
@@ -301,7 +335,7 @@ bool wf_park_found(struct wf_park *park, bool token)
 	/* [PK1] [PK3] full fence: token and busy stored, worker count and, by
 	 * the caller, queues loaded. Do not weaken. */
 	tev_fence_full();
-	return token || park_get(&park->workers) < park->max;
+	return token || park_get(&park->workers) < wf_park_limit(park);
 }
 
 bool wf_park_enter(struct wf_park *park, struct wf_bed *bed, bool token)
@@ -313,10 +347,7 @@ bool wf_park_enter(struct wf_park *park, struct wf_bed *bed, bool token)
 	if (stopped) {
 		park_add_locked(&park->workers, -1);
 	} else {
-		tev_list_prepend(&park->idle, &bed->idle);
-		park_add_locked(&park->idlers, 1);
-		/* Relaxed: only this worker sleeps on it. */
-		atomic_store_explicit(&bed->asleep, 1, memory_order_relaxed);
+		park_rest_locked(park, bed);
 	}
 	if (token) {
 		park_set_searching(park, false);
@@ -339,50 +370,89 @@ static bool park_remove_locked(struct wf_park *park, struct wf_bed *bed)
 	return true;
 }
 
+/* Stored only if it is free: its owner gives it back without the lock, and a
+ * store here after that would take it from everybody. */
+static bool park_take_token_locked(struct wf_park *park)
+{
+	bool free = !park_searching(park);
+
+	if (free) {
+		park_set_searching(park, true);
+	}
+	return free;
+}
+
+static bool park_dismissed_locked(struct wf_bed *bed)
+{
+	/* Relaxed: written under the lock. */
+	return atomic_load_explicit(&bed->asleep, memory_order_relaxed) ==
+	       PARK_DISMISSED;
+}
+
 bool wf_park_cancel(struct wf_park *park, struct wf_bed *bed)
 {
 	bool token = true;
 
 	wf_park_lock(park);
 	if (park_remove_locked(park, bed)) {
-		/* Stored only if it is free: its owner gives it back without
-		 * the lock, and a store here after that would take it from
-		 * everybody. */
-		token = !park_searching(park);
-		if (token) {
-			park_set_searching(park, true);
-		}
+		token = park_take_token_locked(park);
+	} else if (park_dismissed_locked(bed)) {
+		/* Dismissed meanwhile: it stays after all, for now. */
+		park_add_locked(&park->workers, 1);
+		park->excess++;
+		token = park_take_token_locked(park);
 	}
 	wf_park_unlock(park);
 	return token;
 }
 
+/* How long a worker may sleep now; UINT_MAX: for ever. Relaxed, all: read after
+ * its word, which a change of them changes. */
+static unsigned park_patience(struct wf_park *park, struct wf_bed *bed,
+			      unsigned timeout_ms)
+{
+	unsigned workers = park_get(&park->workers);
+
+	bed->lingers = timeout_ms == UINT_MAX;
+	if (workers <= park_get(&park->min)) {
+		return UINT_MAX;
+	}
+	if (bed->lingers && workers > park_get(&park->max)) {
+		return PARK_SPARE_IDLE_MS;
+	}
+	return timeout_ms;
+}
+
 bool wf_park_sleep(struct wf_park *park, struct wf_bed *bed,
 		   unsigned timeout_ms)
 {
-	struct timespec timeout = {
-		.tv_sec = (time_t)(timeout_ms / 1000),
-		.tv_nsec = (long)(timeout_ms % 1000) * 1000000L,
-	};
-	bool for_ever = timeout_ms == UINT_MAX ||
-			park_get(&park->workers) <= park->min;
-
 	for (;;) {
+		/* [PK2] acquire: pairs with park_take_locked() and
+		 * wf_park_resize(). */
+		uint32_t word = atomic_load_explicit(&bed->asleep,
+						     memory_order_acquire);
+		unsigned ms = park_patience(park, bed, timeout_ms);
+		struct timespec timeout = {
+			.tv_sec = (time_t)(ms / 1000),
+			.tv_nsec = (long)(ms % 1000) * 1000000L,
+		};
 		long ret = 0;
-		int error = 0;
 
-		/* [PK2] acquire: pairs with park_pop_locked(). */
-		if (atomic_load_explicit(&bed->asleep, memory_order_acquire) ==
-		    0) {
-			return true;
+		if (word < PARK_ASLEEP) {
+			return word == PARK_WOKEN;
 		}
-		ret = park_futex(bed, FUTEX_WAIT_PRIVATE, 1,
-				 for_ever ? NULL : &timeout);
-		error = errno;
-		if (ret != 0 && error == ETIMEDOUT) {
+		ret = park_futex(bed, FUTEX_WAIT_PRIVATE, word,
+				 ms == UINT_MAX ? NULL : &timeout);
+		if (ret != 0 && errno == ETIMEDOUT) {
 			return false;
 		}
 	}
+}
+
+/* So many stay when idle. */
+static unsigned park_floor(struct wf_park *park, const struct wf_bed *bed)
+{
+	return park_get(bed->lingers ? &park->max : &park->min);
 }
 
 bool wf_park_leave(struct wf_park *park, struct wf_bed *bed, bool *ret_token)
@@ -390,13 +460,14 @@ bool wf_park_leave(struct wf_park *park, struct wf_bed *bed, bool *ret_token)
 	bool leaves = false;
 
 	wf_park_lock(park);
-	if (!park_remove_locked(park, bed)) {
-		*ret_token = true;
-	} else if (park_get(&park->workers) <= park->min) {
-		*ret_token = false;
+	if (tev_list_empty(&bed->idle)) {
+		leaves = park_dismissed_locked(bed);
+		*ret_token = !leaves;
 	} else {
-		leaves = true;
-		park_add_locked(&park->workers, -1);
+		leaves = park_get(&park->workers) > park_floor(park, bed);
+		*ret_token = false;
+		(void)park_remove_locked(park, bed);
+		park_add_locked(&park->workers, leaves ? -1 : 0);
 	}
 	wf_park_unlock(park);
 	/* [PK1] full fence: counts stored, queues loaded by the caller. Do not
@@ -407,16 +478,21 @@ bool wf_park_leave(struct wf_park *park, struct wf_bed *bed, bool *ret_token)
 
 bool wf_park_return(struct wf_park *park)
 {
+	struct wf_bed *bed = NULL;
 	bool stays = false;
 
 	wf_park_lock(park);
 	if (!park->stopped && !park_searching(park) &&
-	    park_get(&park->workers) < park->max) {
-		stays = true;
-		park_set_searching(park, true);
-		park_add_locked(&park->workers, 1);
+	    !park_active_above(park, park_get(&park->max) - 1)) {
+		stays = park_get(&park->workers) < wf_park_limit(park);
+		bed = stays ? NULL : park_pop_locked(park);
+		park_add_locked(&park->workers, stays ? 1 : 0);
+		park_set_searching(park, stays || bed != NULL);
 	}
 	wf_park_unlock(park);
+	if (bed != NULL) {
+		park_ring(bed);
+	}
 	return stays;
 }
 
@@ -468,7 +544,10 @@ void wf_park_forget_locked(struct wf_park *park)
 	park->births = 0;
 	park->births_failed = 0;
 	park->completed_left = 0;
+	park->spares = 0;
+	park->excess = 0;
 	park_set_searching(park, false);
 	atomic_store_explicit(&park->idlers, 0, memory_order_relaxed);
 	atomic_store_explicit(&park->workers, 0, memory_order_relaxed);
+	atomic_store_explicit(&park->blocked, 0, memory_order_relaxed);
 }

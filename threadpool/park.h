@@ -2,44 +2,15 @@
 /* Park: where the workers of a pool sleep, and who of them is woken; park.c. */
 #pragma once
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/base.h"
-#include "engine/list.h"
-
-/* What the park knows of one worker, embedded in it. */
-struct wf_bed {
-	TEV_CACHE_ALIGNED struct tev_list idle; /* L(park) */
-	struct tev_list all;                    /* L(park) */
-	_Atomic(uint32_t) asleep;               /* A: [PK2], futex */
-	/* Written by the worker, read by others. */
-	TEV_CACHE_ALIGNED atomic_bool busy; /* A: [PK3] [PK4] */
-	_Atomic(uint64_t) completed;        /* A: relaxed, a statistic */
-};
-
-struct wf_park {
-	TEV_CACHE_ALIGNED pthread_mutex_t lock;
-	struct tev_list idle;       /* L(lock): most recently idle first */
-	struct tev_list all;        /* L(lock): beds, of those that leave too */
-	bool stopped;               /* L(lock) */
-	uint64_t no_birth_until_ns; /* L(lock): after a failed birth */
-	uint64_t births;            /* L(lock) */
-	uint64_t births_failed;     /* L(lock) */
-	uint64_t completed_left;    /* L(lock): by workers that have left */
-	unsigned min;               /* I: */
-	unsigned max;               /* I: */
-	/* Written under the lock (searching: also by who holds the token),
-	 * read without. */
-	TEV_CACHE_ALIGNED atomic_bool searching; /* A: [PK1] */
-	atomic_uint idlers;                      /* A: [PK1] */
-	atomic_uint workers;                     /* A: [PK1] */
-};
+#include "threadpool/bed.h"
 
 /* Thread: before anybody else knows the park. */
-void wf_park_init(struct wf_park *park, unsigned min, unsigned max);
+void wf_park_init(struct wf_park *park, unsigned min, unsigned max,
+		  unsigned spare);
 /* Thread: after everybody has forgotten it. */
 void wf_park_fini(struct wf_park *park);
 
@@ -58,6 +29,12 @@ enum wf_park_woken {
  * Return: what has been done, or is to be done. */
 enum wf_park_woken wf_park_wake(struct wf_park *park);
 
+/* After wf_park_wake() has found nobody: whether all that may be active are in
+ * the middle of a job. Else one of them looks at the queues in a moment, at the
+ * latest when it has found a job.
+ * Thread: any.  Lock: takes the park's. */
+bool wf_park_all_taken(struct wf_park *park);
+
 /* The promised thread does not come. Takes back the count, and the token
  * unless it has given that back itself. Afterwards
  * the caller looks at the queues again: if jobs wait and it was told NOBODY,
@@ -74,6 +51,10 @@ enum wf_park_woken wf_park_birth_failed(struct wf_park *park, bool token);
 void wf_park_join(struct wf_park *park, struct wf_bed *bed);
 void wf_park_part(struct wf_park *park, struct wf_bed *bed);
 
+/* The worker's thread has begun: its number and clock.
+ * Thread: the worker.  Lock: takes the park's. */
+void wf_park_known(struct wf_park *park, struct wf_bed *bed);
+
 /* The worker has taken a job out of a queue, whose lock it holds; and is
  * through with it, before the result is posted.
  * Thread: worker.  Lock: none. */
@@ -85,6 +66,10 @@ void wf_park_done(struct wf_bed *bed);
  * Return: whether others may have relied on it: then it looks at the queues
  *         again and calls wf_park_wake() if jobs wait. */
 bool wf_park_found(struct wf_park *park, bool token);
+
+/* The worker is through with a job that it has run inside of another one.
+ * Thread: worker.  Lock: none. */
+void wf_park_count(struct wf_bed *bed);
 
 /* The worker has found nothing: announces sleep and gives back the token that
  * it may have. The caller then looks at the queues again.
@@ -121,6 +106,56 @@ bool wf_park_return(struct wf_park *park);
 /* Wakes everybody for good: who enters from now on is sent away.
  * Thread: any.  Lock: takes the park's. */
 void wf_park_stop(struct wf_park *park);
+
+/* What becomes of a worker when too many are active. */
+enum wf_park_quit {
+	WF_PARK_GOES_ON, /* that is not so */
+	WF_PARK_RESTS,   /* it has announced sleep: wf_park_sleep() */
+	WF_PARK_LEAVES,  /* it is not counted any more */
+};
+
+/* Whether more workers are active than may be; and if so, this one, which is
+ * through with a job and has no token, rests or leaves without a look at the
+ * queues: others are active.
+ * Thread: worker.  Lock: quit takes the park's. */
+bool wf_park_is_surplus(struct wf_park *park);
+enum wf_park_quit wf_park_quit(struct wf_park *park, struct wf_bed *bed);
+
+/* ---- workers that sleep in the system ---- */
+
+/* In the middle of a job the worker goes to sleep, and is back. After block the
+ * caller looks at the queues and calls wf_worker_call() if jobs wait.
+ * Thread: the worker.  Lock: takes the park's. */
+void wf_park_block(struct wf_park *park, struct wf_bed *bed);
+void wf_park_unblock(struct wf_park *park, struct wf_bed *bed);
+
+/* The job is through: it is awake in any case.
+ * Thread: the worker.  Lock: takes the park's if it was taken for blocked. */
+void wf_park_awake(struct wf_park *park, struct wf_bed *bed);
+
+/* What the watch has seen. Afterwards it does as who blocks.
+ * Thread: the watch, which holds the lock and the job. */
+void wf_park_see_locked(struct wf_park *park, struct wf_bed *bed, bool asleep);
+
+/* Whether nobody can be woken or born for a job that waits: all that may be
+ * active are. Relaxed: a look, for which a fence of [PK1] precedes.
+ * Thread: any.  Lock: none. */
+bool wf_park_is_full(struct wf_park *park);
+
+/* How many may run: max, and one more for each that is blocked, as far as spare
+ * allows. Relaxed. Thread: any. */
+unsigned wf_park_limit(struct wf_park *park);
+
+/* What the options said last. Relaxed. Thread: any. */
+static inline unsigned wf_park_max(const struct wf_park *park)
+{
+	return atomic_load_explicit(&park->max, memory_order_relaxed);
+}
+
+/* Afterwards the caller looks at the queues, and wakes as many as are needed.
+ * Idle workers above @max are woken to leave.
+ * Thread: any.  Lock: takes the park's. */
+void wf_park_resize(struct wf_park *park, unsigned min, unsigned max);
 
 /* ---- the rest ---- */
 

@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Pool: the handle of a crew, and the way in.
  *
- *      weft_pool (talloc) ----> wf_crew <---- workers, accounts of loops
+ *      weft_pool (talloc) ----> elder crew <---- workers, accounts of loops
+ *      attached handles ----------^   |
+ *                                family: crews of lanes that have a nice value
  *
  * The handle is all that is talloc; it can be freed at any moment by its
- * owner, which ends the pool and gives up one share of the crew.
+ * owner, which ends the pool and gives up one share of the crew. Handles that
+ * were attached only give up theirs.
  *
  *  1. Stop: the shards are closed under their locks, so nothing comes in any
  *     more; what is queued is taken out and goes home with ECANCELED; the
- *     workers are woken and leave when they find nothing; what runs learns it
- *     by the flag. Nobody waits for anybody.
+ *     workers are woken and leave when they find nothing; what runs is told.
+ *     Nobody waits for anybody.
  *  2. A job that is being sent meanwhile either is in its shard before that
  *     closes, and is taken out, or is refused.
  *
- * Fork: before it all locks are taken, in this order: list of crews, for each
- * crew its shards and its park. Nowhere else are two of them held at once but
- * shard before park. In the child each crew begins anew: no workers, nothing
- * queued; the jobs themselves are disposed of by their loops (port.c). What the
- * parent's workers were holding is left as it is: memory that may be half
- * changed.
- *
  * Threads: create and free: owner of the handle; all others: any.
  * Ordering: through shard.h, park.h, worker.h.
- * Not here: requests (job.c).
+ * Not here: handles of lanes (pool_lane.c), the way in (submit.c).
  */
 #include "threadpool/pool.h"
 
@@ -38,114 +34,59 @@
 
 #include "threadpool/block.h"
 #include "threadpool/cpus.h"
-#include "threadpool/fork.h"
-#include "threadpool/work.h"
+#include "threadpool/crews.h"
+#include "threadpool/gate.h"
+#include "threadpool/keyed.h"
+#include "threadpool/poke.h"
+#include "threadpool/thread.h"
+#include "threadpool/watch.h"
 #include "threadpool/worker.h"
 
 #define POOL_IDLE_DEFAULT_MS 1000
 #define POOL_QUEUE_DEFAULT   (1U << 20)
 #define POOL_MAX_LEAST       4
+#define POOL_SPARE_DEFAULT   32
 
 struct weft_pool {
-	struct wf_crew *crew; /* I: a share */
+	struct wf_crew *crew; /* I: a share of the elder */
+	bool attached;        /* I: not the one whose end is the pool's */
 };
-
-static struct {
-	pthread_mutex_t lock;
-	pthread_once_t once;
-	struct tev_list crews; /* L(lock): those that have a handle */
-} pools = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.once = PTHREAD_ONCE_INIT,
-};
-
-/* ---- fork ---- */
-
-static void pool_fork_prepare(void)
-{
-	struct tev_list *link = NULL;
-
-	(void)pthread_mutex_lock(&pools.lock);
-	tev_list_for_each(link, &pools.crews) {
-		struct wf_crew *crew = tev_list_entry(link, struct wf_crew,
-						      link);
-		unsigned i = 0;
-
-		for (i = 0; i < crew->shard_count; i++) {
-			wf_shard_lock(&crew->shards[i]);
-		}
-		wf_park_lock(&crew->park);
-	}
-}
-
-static void pool_fork_parent(void)
-{
-	struct tev_list *link = NULL;
-
-	tev_list_for_each(link, &pools.crews) {
-		struct wf_crew *crew = tev_list_entry(link, struct wf_crew,
-						      link);
-		unsigned i = 0;
-
-		wf_park_unlock(&crew->park);
-		for (i = crew->shard_count; i > 0; i--) {
-			wf_shard_unlock(&crew->shards[i - 1]);
-		}
-	}
-	(void)pthread_mutex_unlock(&pools.lock);
-}
-
-/* The workers' shares are not given back: if the job that forked comes back
- * from its function, it still looks at the crew. */
-static void pool_forget_locked(struct wf_crew *crew)
-{
-	unsigned i = 0;
-
-	for (i = 0; i < crew->shard_count; i++) {
-		wf_shard_forget_locked(&crew->shards[i]);
-	}
-	wf_park_forget_locked(&crew->park);
-	crew->generation++;
-	/* Relaxed: the child has one thread. */
-	atomic_store_explicit(&crew->refused, 0, memory_order_relaxed);
-	atomic_store_explicit(&crew->orphans, 0, memory_order_relaxed);
-}
-
-static void pool_fork_child(void)
-{
-	struct tev_list *link = NULL;
-
-	tev_list_for_each(link, &pools.crews) {
-		pool_forget_locked(tev_list_entry(link, struct wf_crew, link));
-	}
-	pool_fork_parent();
-}
-
-static const struct wf_fork_part pool_part = {
-	.prepare = pool_fork_prepare,
-	.parent = pool_fork_parent,
-	.child = pool_fork_child,
-};
-
-static void pool_init(void)
-{
-	tev_list_init(&pools.crews);
-	wf_fork_add(WF_FORK_POOLS, &pool_part);
-}
 
 /* ---- stop and free ---- */
 
-static void pool_stop(struct wf_crew *crew)
+static void crew_mark_stopped(struct wf_crew *crew, void *arg)
 {
-	unsigned i = 0;
-
+	(void)arg;
 	/* Relaxed: jobs look at it now and then; nothing travels with it. */
 	atomic_store_explicit(&crew->stopped, true, memory_order_relaxed);
-	for (i = 0; i < crew->shard_count; i++) {
-		wf_shard_close(&crew->shards[i]);
-	}
+}
+
+static void crew_stop(struct wf_crew *crew, void *arg)
+{
+	(void)arg;
+	wf_gate_close(crew);
 	wf_park_stop(&crew->park);
-	wf_worker_evict_all(crew, ECANCELED);
+}
+
+static void pool_stop(struct wf_crew *elder)
+{
+	struct tev_list *link = NULL;
+	struct wf_crew *crew = elder;
+
+	wf_crews_each(elder, crew_mark_stopped, NULL);
+	wf_crews_each(elder, crew_stop, NULL);
+	/* The rest calls others, without the lock of the list: nobody joins the
+	 * family of a stopped pool, and nobody leaves one. */
+	wf_keyed_evict_all(elder, NULL, ECANCELED);
+	for (link = elder->family.next;; link = link->next) {
+		wf_worker_evict_all(crew, ECANCELED);
+		wf_poke_tell_all(crew);
+		wf_watch_stop(crew);
+		if (link == &elder->family) {
+			break;
+		}
+		crew = tev_list_entry(link, struct wf_crew, family);
+	}
 }
 
 void weft_pool_stop(struct weft_pool *pool)
@@ -157,15 +98,34 @@ static int pool_destructor(struct weft_pool *pool)
 {
 	struct wf_crew *crew = pool->crew;
 
-	pool_stop(crew);
-	(void)pthread_mutex_lock(&pools.lock);
-	tev_list_remove(&crew->link);
-	(void)pthread_mutex_unlock(&pools.lock);
+	if (!pool->attached) {
+		pool_stop(crew);
+	}
 	wf_crew_unref(crew);
 	return 0;
 }
 
 /* ---- create ---- */
+
+static unsigned pool_default_max(unsigned min)
+{
+	unsigned max = wf_cpus_usable() + 2;
+
+	if (max < POOL_MAX_LEAST) {
+		max = POOL_MAX_LEAST;
+	}
+	return max < min ? min : max;
+}
+
+/* It can be caught, and be blocked: not one of a fault. */
+static bool pool_may_interrupt(int sig)
+{
+	sigset_t may;
+
+	wf_thread_blocked(&may);
+	return sig > 0 && sig <= SIGRTMAX && sig != SIGKILL && sig != SIGSTOP &&
+	       sigismember(&may, sig) == 1;
+}
 
 /* What the caller's version of the structure has; the rest is default. */
 static int pool_options(const struct weft_pool_options *given, size_t size,
@@ -180,13 +140,15 @@ static int pool_options(const struct weft_pool_options *given, size_t size,
 		options->name = "weft";
 	}
 	if (options->max == 0) {
-		options->max = wf_cpus_usable() + 2;
-		if (options->max < POOL_MAX_LEAST) {
-			options->max = POOL_MAX_LEAST;
-		}
-		if (options->max < options->min) {
-			options->max = options->min;
-		}
+		options->max = pool_default_max(options->min);
+	}
+	if (options->spare == 0) {
+		options->spare = POOL_SPARE_DEFAULT;
+	} else if (options->spare == UINT_MAX) {
+		options->spare = 0;
+	}
+	if (options->interrupt_signal == 0) {
+		options->interrupt_signal = SIGURG;
 	}
 	if (options->idle_ms == 0) {
 		options->idle_ms = POOL_IDLE_DEFAULT_MS;
@@ -195,7 +157,8 @@ static int pool_options(const struct weft_pool_options *given, size_t size,
 		options->queue_limit = POOL_QUEUE_DEFAULT;
 	}
 	if (options->min > options->max || options->nice < -20 ||
-	    options->nice > 19) {
+	    options->nice > 19 ||
+	    !pool_may_interrupt(options->interrupt_signal)) {
 		return EINVAL;
 	}
 	if (options->stack_size != 0) {
@@ -224,14 +187,30 @@ static unsigned pool_shard_count(void)
 	return count;
 }
 
-static struct wf_crew *pool_create_crew(const struct weft_pool_options *options)
+static void crew_set_blocked(struct wf_crew *crew,
+			     const struct weft_pool_options *options)
+{
+	sigset_t most;
+	int sig = 0;
+
+	/* Those of faults are not blocked in any case; and that of interrupts
+	 * is, outside of the jobs that want it. */
+	wf_thread_blocked(&most);
+	for (sig = 1; options->blocked != NULL && sig <= SIGRTMAX; sig++) {
+		if (sigismember(options->blocked, sig) == 0) {
+			(void)sigdelset(&most, sig);
+		}
+	}
+	(void)sigaddset(&most, options->interrupt_signal);
+	crew->blocked = most;
+}
+
+struct wf_crew *wf_pool_create_crew(const struct weft_pool_options *options,
+				    struct wf_crew *elder)
 {
 	struct wf_crew *crew = NULL;
-	unsigned shard_count = pool_shard_count();
-	unsigned i = 0;
-	int ret = posix_memalign((void **)&crew, TEV_CACHE_LINE,
-				 sizeof(*crew) +
-					 shard_count * sizeof(struct wf_shard));
+	bool ok = false;
+	int ret = posix_memalign((void **)&crew, TEV_CACHE_LINE, sizeof(*crew));
 
 	if (ret != 0) {
 		return NULL;
@@ -241,17 +220,25 @@ static struct wf_crew *pool_create_crew(const struct weft_pool_options *options)
 		.queue_limit = options->queue_limit,
 		.nice = options->nice,
 		.stack_size = options->stack_size,
+		.interrupt_signal = options->interrupt_signal,
 		.worker_init = options->worker_init,
 		.worker_fini = options->worker_fini,
 		.worker_private = options->worker_private,
-		.shard_count = shard_count,
+		.shard_count = pool_shard_count(),
+		.elder = elder,
 	};
 	snprintf(crew->name, sizeof(crew->name), "%s", options->name);
+	crew_set_blocked(crew, options);
 	tev_list_init(&crew->link);
+	tev_list_init(&crew->family);
+	tev_list_init(&crew->drains);
 	atomic_init(&crew->refs, 1);
-	wf_park_init(&crew->park, options->min, options->max);
-	for (i = 0; i < shard_count; i++) {
-		wf_shard_init(&crew->shards[i]);
+	wf_park_init(&crew->park, options->min, options->max, options->spare);
+	ok = wf_gate_init(crew, options->queue_limit);
+	if (!ok) {
+		wf_park_fini(&crew->park);
+		free(crew);
+		return NULL;
 	}
 	return crew;
 }
@@ -270,76 +257,66 @@ int weft_pool_create_sized(TALLOC_CTX *mem_ctx,
 	if (!options.allow_null_tracking && wf_block_null_tracking()) {
 		return EINVAL;
 	}
-	(void)pthread_once(&pools.once, pool_init);
-
 	pool = talloc_zero(mem_ctx, struct weft_pool);
 	if (pool == NULL) {
 		return ENOMEM;
 	}
-	pool->crew = pool_create_crew(&options);
+	pool->crew = wf_pool_create_crew(&options, NULL);
 	if (pool->crew == NULL) {
 		talloc_free(pool);
 		return ENOMEM;
 	}
-	(void)pthread_mutex_lock(&pools.lock);
-	tev_list_append(&pools.crews, &pool->crew->link);
-	(void)pthread_mutex_unlock(&pools.lock);
+	wf_crews_add(pool->crew);
 	talloc_set_destructor(pool, pool_destructor);
 	*ret_pool = pool;
 	return 0;
 }
 
-/* ---- the way in ---- */
+int weft_pool_attach(TALLOC_CTX *mem_ctx, struct weft_pool *pool,
+		     struct weft_pool **ret_pool)
+{
+	struct weft_pool *attached = talloc_zero(mem_ctx, struct weft_pool);
+
+	if (attached == NULL) {
+		return ENOMEM;
+	}
+	attached->crew = wf_crew_ref(pool->crew);
+	attached->attached = true;
+	talloc_set_destructor(attached, pool_destructor);
+	*ret_pool = attached;
+	return 0;
+}
+
+/* ---- what others ask ---- */
 
 struct wf_crew *wf_pool_crew(struct weft_pool *pool)
 {
 	return pool->crew;
 }
 
-/* Jobs for which a worker is free, or may still be started, do not count
- * against the limit. */
-static unsigned pool_slack(void *arg)
+int weft_pool_resize(struct weft_pool *pool, unsigned min, unsigned max)
 {
-	struct wf_crew *crew = arg;
-	unsigned busy = wf_park_count_busy(&crew->park);
+	struct wf_crew *crew = pool->crew;
+	bool ok = false;
 
-	return crew->park.max > busy ? crew->park.max - busy : 0;
-}
-
-/* What the limit leaves for @shard: it holds for all of them together. */
-static unsigned pool_limit(const struct wf_crew *crew,
-			   const struct wf_shard *shard)
-{
-	unsigned limit = crew->queue_limit;
-	unsigned i = 0;
-
-	if (limit == UINT_MAX) {
-		return limit;
+	if (max == 0) {
+		max = pool_default_max(min);
 	}
-	for (i = 0; i < crew->shard_count; i++) {
-		unsigned count = wf_shard_count(&crew->shards[i]);
-
-		if (&crew->shards[i] != shard) {
-			limit -= count < limit ? count : limit;
-		}
+	if (min > max) {
+		return EINVAL;
 	}
-	return limit;
-}
-
-int wf_pool_submit(struct wf_crew *crew, struct wf_work *work)
-{
-	int ret = 0;
-
-	wf_work_queued(work);
-	ret = wf_shard_push(work->shard, &work->queued,
-			    pool_limit(crew, work->shard), pool_slack, crew);
-	if (ret != 0) {
-		wf_work_unqueued(work);
-		/* Relaxed: a statistic. */
-		(void)atomic_fetch_add_explicit(&crew->refused, 1,
-						memory_order_relaxed);
-		return ret;
+	wf_gate_lock(crew);
+	ok = wf_gate_fits_locked(crew, max);
+	if (ok) {
+		wf_park_resize(&crew->park, min, max);
 	}
-	wf_worker_call(crew);
+	wf_gate_unlock(crew);
+	if (!ok) {
+		return EINVAL;
+	}
+	/* [PK1]: as many as there is work for wake each other. */
+	if (wf_crew_has_jobs(crew)) {
+		wf_worker_call(crew);
+	}
 	return 0;
 }

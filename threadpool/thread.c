@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "engine/base.h"
@@ -68,10 +69,11 @@ int wf_thread_start(size_t stack_size, const struct wf_cpus *cpus,
 	return ret;
 }
 
-void wf_thread_set_name(const char *name, int number)
+void wf_thread_name(char ret_whole[WF_THREAD_NAME_MAX], const char *name,
+		    int number)
 {
 	char tail[WF_THREAD_NAME_MAX] = "";
-	char whole[2 * WF_THREAD_NAME_MAX];
+	char whole[2 * WF_THREAD_NAME_MAX] = "";
 	int used = 0;
 
 	if (number >= 0) {
@@ -79,6 +81,14 @@ void wf_thread_set_name(const char *name, int number)
 	}
 	snprintf(whole, sizeof(whole), "%.*s%s", WF_THREAD_NAME_MAX - 1 - used,
 		 name, tail);
+	memcpy(ret_whole, whole, WF_THREAD_NAME_MAX);
+}
+
+void wf_thread_set_name(const char *name, int number)
+{
+	char whole[WF_THREAD_NAME_MAX];
+
+	wf_thread_name(whole, name, number);
 	(void)pthread_setname_np(pthread_self(), whole);
 }
 

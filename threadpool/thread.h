@@ -23,8 +23,13 @@ void wf_thread_blocked(sigset_t *ret_blocked);
 int wf_thread_start(size_t stack_size, const struct wf_cpus *cpus,
 		    void *(*main_fn)(void *), void *arg);
 
-/* Names the calling thread "NAME-NUMBER", or just @name if @number is negative.
- * @name gives way where both are too long.
+/* "NAME-NUMBER", or just @name if @number is negative. @name gives way where
+ * both are too long.
+ * Thread: any.  Lock: none. */
+void wf_thread_name(char ret_whole[WF_THREAD_NAME_MAX], const char *name,
+		    int number);
+
+/* Names the calling thread so.
  * Thread: the new one.  Lock: none. */
 void wf_thread_set_name(const char *name, int number);
 

@@ -10,27 +10,29 @@
  *   move                   by                         how
  *   NEW -> QUEUED          the owner                  store, before the shard
  *   QUEUED -> RUNNING      a worker                   compare and swap, in the
- *   QUEUED -> EVICTED      who ends the pool, or      lock of the shard
- *                          fails to give birth
+ *   QUEUED -> EVICTED      who ends the pool or the   lock of where it waits
+ *                          lane, makes room in a full
+ *                          one, or fails to give birth
  *   QUEUED -> CANCELLED    the owner                  compare and swap
- *   RUNNING -> STOPPING    the owner                  compare and swap
+ *   QUEUED -> RUNNING      the parent that waits      the same
+ *   RUNNING -> STOPPING    the owner; who ends the    compare and swap
+ *                          pool
  *   RUNNING | STOPPING     the worker                 exchange
  *     -> DONE
  *
  *  1. Whoever moves it out of QUEUED owns it; the losers do not touch it
- *     again. A loser that holds the shard's lock may still touch it until it
- *     gives that back, therefore the owner, having won, takes the lock once.
- *  2. EVICTED and DONE go home as a message, and are the owner's again when
- *     that arrives.
+ *     again. A loser that holds the lock of the shard (of the key, keyed.c) may
+ *     still touch it until it gives that back, therefore the owner, having won,
+ *     takes that lock once.
+ *  2. EVICTED and DONE are told to its end function, and are the owner's again
+ *     when that has brought it home.
  *
  * Threads: as in the table.  Ordering: [WK1] the owner's look at the state and
  * the stop mark; what the work carries is handed over by the shard's lock and
  * by the message.
- * Not here: what it does (job.c), where it waits (shard.c).
+ * Not here: what it does (task.c, child.c), where it waits (shard.c, keyed.c).
  */
 #include "threadpool/work.h"
-
-#include "threadpool/shard.h"
 
 enum wf_work_state {
 	WORK_NEW,
@@ -42,77 +44,94 @@ enum wf_work_state {
 	WORK_CANCELLED,
 };
 
-void wf_work_init(struct wf_work *work, const struct wf_work_ops *ops,
-		  struct wf_shard *shard)
+void wf_work_init(struct weft_job *job, const struct wf_work_ops *ops)
 {
-	tev_list_init(&work->queued);
-	atomic_init(&work->state, WORK_NEW);
-	work->shard = shard;
-	work->ops = ops;
+	tev_list_init(&job->queued.link);
+	job->queued.inside = false;
+	atomic_init(&job->state, WORK_NEW);
+	job->ops = ops;
+	atomic_init(&job->stream, NULL);
+	job->worker = NULL;
+	job->outer = NULL;
+	job->begun_ns = 0;
+	atomic_init(&job->family, NULL);
+	job->siblings = NULL;
+	atomic_init(&job->stop_fd, -1);
 }
 
 /* One move; false when the work is elsewhere by now. */
-static bool work_move(struct wf_work *work, int from, int to)
+static bool work_move(struct weft_job *job, int from, int to)
 {
 	/* [WK1] both: the loser of two moves sees what the winner did before;
 	 * pairs with itself. */
-	return atomic_compare_exchange_strong_explicit(&work->state, &from, to,
+	return atomic_compare_exchange_strong_explicit(&job->state, &from, to,
 						       memory_order_acq_rel,
 						       memory_order_acquire);
 }
 
-void wf_work_queued(struct wf_work *work)
+static int work_state(const struct weft_job *job)
 {
-	/* Relaxed: published by the shard's lock. */
-	atomic_store_explicit(&work->state, WORK_QUEUED, memory_order_relaxed);
+	/* Relaxed: a look; nothing travels with it. */
+	return atomic_load_explicit(&job->state, memory_order_relaxed);
 }
 
-void wf_work_unqueued(struct wf_work *work)
+void wf_work_queued(struct weft_job *job)
+{
+	/* Relaxed: published by the lock of where it waits. */
+	atomic_store_explicit(&job->state, WORK_QUEUED, memory_order_relaxed);
+}
+
+void wf_work_unqueued(struct weft_job *job)
 {
 	/* Relaxed: nobody else has seen it. */
-	atomic_store_explicit(&work->state, WORK_NEW, memory_order_relaxed);
+	atomic_store_explicit(&job->state, WORK_NEW, memory_order_relaxed);
 }
 
-bool wf_work_start(struct wf_work *work)
+bool wf_work_start(struct weft_job *job)
 {
-	return work_move(work, WORK_QUEUED, WORK_RUNNING);
+	return work_move(job, WORK_QUEUED, WORK_RUNNING);
 }
 
-bool wf_work_evict(struct wf_work *work)
+bool wf_work_evict(struct weft_job *job)
 {
-	return work_move(work, WORK_QUEUED, WORK_EVICTED);
+	return work_move(job, WORK_QUEUED, WORK_EVICTED);
 }
 
-bool wf_work_cancel(struct wf_work *work)
+bool wf_work_try_cancel(struct weft_job *job)
 {
-	bool won = work_move(work, WORK_QUEUED, WORK_CANCELLED);
+	bool won = work_move(job, WORK_QUEUED, WORK_CANCELLED);
 
-	if (won) {
-		wf_shard_withdraw(work->shard, &work->queued);
-		return true;
+	if (!won) {
+		wf_work_tell(job);
 	}
-	(void)work_move(work, WORK_RUNNING, WORK_STOPPING);
-	return false;
+	return won;
 }
 
-void wf_work_finish(struct wf_work *work)
+void wf_work_tell(struct weft_job *job)
+{
+	(void)work_move(job, WORK_RUNNING, WORK_STOPPING);
+}
+
+void wf_work_finish(struct weft_job *job)
 {
 	/* [WK1] an owner that comes too late to tell it sees that. */
-	(void)atomic_exchange_explicit(&work->state, WORK_DONE,
+	(void)atomic_exchange_explicit(&job->state, WORK_DONE,
 				       memory_order_acq_rel);
 }
 
-bool wf_work_told(const struct wf_work *work)
+bool wf_work_told(const struct weft_job *job)
 {
-	/* Relaxed: a wish, looked at now and then; nothing travels with it. */
-	return atomic_load_explicit(&work->state, memory_order_relaxed) ==
-	       WORK_STOPPING;
+	return work_state(job) == WORK_STOPPING;
 }
 
-bool wf_work_was_running(const struct wf_work *work)
+bool wf_work_waits(const struct weft_job *job)
 {
-	/* Relaxed: the child has one thread. */
-	int state = atomic_load_explicit(&work->state, memory_order_relaxed);
+	return work_state(job) == WORK_QUEUED;
+}
+
+bool wf_work_was_running(const struct weft_job *job)
+{
+	int state = work_state(job);
 
 	return state == WORK_RUNNING || state == WORK_STOPPING;
 }

@@ -20,60 +20,55 @@
  *  3. A worker holds a share of the crew and touches nothing else of the pool;
  *     so the pool's handle may go at any time. After its last unref it runs
  *     only this function's end: the library is linked never to be unloaded.
- *  4. No lock is held while user code runs.
+ *  4. Where several lanes have jobs that may run (gate.c) they take turns by
+ *     their weights, each worker keeping its own accounts: so no number is
+ *     shared.
+ *  5. [LN1] Whoever has made room in a lane, by the end of a job, looks at all
+ *     queues again when it has found its next one: there may be more than one.
  *
  * In a child forked off by a job, the job's thread is alone. If it comes back
  * here it ends, and with it the child: a pool's threads do not survive a fork.
  *
- * [CR1] shares of the crew.
- *
- * Threads: see the header.  Ordering: [CR1]; the rest through park.h.
- * Not here: which thread sleeps and wakes (park.c), what work is (work.c),
- * what a thread blocks and is called (thread.c).
+ * Threads: see the header.  Ordering: [DR1], [LN1]; the rest through park.h.
+ * Not here: which thread sleeps and wakes (park.c), what a job goes through
+ * (run.c), what a thread blocks and is called (thread.c).
  */
 #include "threadpool/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/order.h"
+#include "threadpool/crews.h"
+#include "threadpool/drain.h"
+#include "threadpool/gate.h"
 #include "threadpool/grace.h"
+#include "threadpool/keyed.h"
+#include "threadpool/mark.h"
+#include "threadpool/run.h"
 #include "threadpool/thread.h"
+#include "threadpool/watch.h"
 #include "threadpool/work.h"
 
-/* ---- shares ---- */
+/* The worker that this thread is. */
+static _Thread_local struct wf_worker *worker_self;
 
-struct wf_crew *wf_crew_ref(struct wf_crew *crew)
+struct wf_worker *wf_worker_self(void)
 {
-	/* Relaxed: who makes a share has one, or a handle that keeps one. */
-	(void)atomic_fetch_add_explicit(&crew->refs, 1, memory_order_relaxed);
-	return crew;
-}
-
-void wf_crew_unref(struct wf_crew *crew)
-{
-	unsigned i = 0;
-	/* [CR1] release: our last use; acquire: all others', for whoever frees
-	 * it. Pairs with itself. */
-	unsigned before = atomic_fetch_sub_explicit(&crew->refs, 1,
-						    memory_order_acq_rel);
-
-	if (before != 1) {
-		return;
-	}
-	for (i = 0; i < crew->shard_count; i++) {
-		wf_shard_fini(&crew->shards[i]);
-	}
-	wf_park_fini(&crew->park);
-	free(crew);
+	return worker_self;
 }
 
 /* ---- taking work out of the queues ---- */
 
-static bool worker_claim(struct tev_list *node, void *arg)
+static struct weft_job *worker_job(struct wf_queued *queued)
+{
+	return tev_container_of(queued, struct weft_job, queued);
+}
+
+static bool worker_claim(struct wf_queued *queued, void *arg)
 {
 	struct wf_worker *worker = arg;
-	struct wf_work *work = tev_list_entry(node, struct wf_work, queued);
-	bool mine = wf_work_start(work);
+	bool mine = wf_work_start(worker_job(queued));
 
 	if (mine) {
 		wf_park_busy(&worker->bed);
@@ -81,55 +76,230 @@ static bool worker_claim(struct tev_list *node, void *arg)
 	return mine;
 }
 
-/* Each worker begins at another shard, and each time behind the one that it
- * was served by: a queue that never runs dry keeps nobody from the others. */
-static struct wf_work *worker_search(struct wf_worker *worker)
+/* The lane that is next among those that have jobs which may run: each gets its
+ * weight, the richest is served and pays for all. So over time each is served
+ * as its weight says, evenly, and one that was empty has saved nothing. */
+static struct wf_lane *worker_pick(struct wf_worker *worker, uint32_t tried)
 {
 	struct wf_crew *crew = worker->crew;
+	unsigned count = wf_lane_count(crew);
+	struct wf_lane *best = NULL;
+	int total = 0;
 	unsigned i = 0;
 
-	for (i = 0; i < crew->shard_count; i++) {
-		unsigned at = (worker->next_shard + i) &
-			      (crew->shard_count - 1);
-		struct tev_list *node = wf_shard_pop(&crew->shards[at],
-						     worker_claim, worker);
+	for (i = 0; i < count; i++) {
+		struct wf_lane *lane = wf_lane_at(crew, i);
+		int weight = 0;
 
-		if (node != NULL) {
-			worker->next_shard = at + 1;
-			return tev_list_entry(node, struct wf_work, queued);
+		if ((tried & (1U << i)) != 0 || wf_lane_queued(lane) == 0 ||
+		    !wf_lane_is_open(lane)) {
+			continue;
+		}
+		weight = (int)wf_lane_option(&lane->weight);
+		worker->credit[i] += weight;
+		total += weight;
+		if (best == NULL ||
+		    worker->credit[i] > worker->credit[best->index]) {
+			best = lane;
 		}
 	}
+	if (best != NULL) {
+		worker->credit[best->index] -= total;
+	}
+	return best;
+}
+
+/* Each worker begins at another shard, and each time behind the one that it
+ * was served by: a queue that never runs dry keeps nobody from the others. */
+static struct weft_job *worker_search_lane(struct wf_worker *worker,
+					   struct wf_lane *lane)
+{
+	unsigned mask = worker->crew->shard_count - 1;
+	unsigned i = 0;
+
+	if (!wf_lane_enter(lane, &worker->counted)) {
+		return NULL;
+	}
+	for (i = 0; i <= mask; i++) {
+		unsigned at = (worker->next_shard + i) & mask;
+		struct wf_queued *queued = wf_shard_pop(&lane->shards[at],
+							worker_claim, worker);
+
+		if (queued != NULL) {
+			worker->next_shard = at + 1;
+			return worker_job(queued);
+		}
+	}
+	wf_lane_leave(lane, worker->counted);
 	return NULL;
 }
 
-static bool worker_claim_evicted(struct tev_list *node, void *arg)
+static struct weft_job *worker_search(struct wf_worker *worker)
+{
+	uint32_t tried = 0;
+
+	for (;;) {
+		struct wf_lane *lane = worker_pick(worker, tried);
+		struct weft_job *job = NULL;
+
+		if (lane == NULL) {
+			return NULL;
+		}
+		job = worker_search_lane(worker, lane);
+		if (job != NULL) {
+			wf_lane_changed(lane);
+			return job;
+		}
+		tried |= 1U << lane->index;
+	}
+}
+
+static bool worker_claim_evicted(struct wf_queued *queued, void *arg)
 {
 	(void)arg;
-	return wf_work_evict(tev_list_entry(node, struct wf_work, queued));
+	return wf_work_evict(worker_job(queued));
+}
+
+void wf_worker_end_evicted(struct weft_job *job, int error)
+{
+	if (job->keyed != NULL) {
+		struct wf_crew *crew = wf_keyed_leave(job->keyed);
+
+		if (crew != NULL) {
+			wf_worker_call(crew);
+		}
+	}
+	job->ops->end(job, error, false);
+}
+
+void wf_worker_evict_lane(struct wf_lane *lane, int error)
+{
+	struct wf_crew *crew = lane->crew;
+	unsigned i = 0;
+
+	wf_drain_take(crew);
+	for (i = 0; i < crew->shard_count; i++) {
+		for (;;) {
+			struct wf_queued *queued = wf_shard_evict(
+				&lane->shards[i], worker_claim_evicted, NULL);
+
+			if (queued == NULL) {
+				break;
+			}
+			wf_worker_end_evicted(worker_job(queued), error);
+		}
+	}
+	wf_lane_changed(lane);
+	wf_drain_give(crew);
 }
 
 void wf_worker_evict_all(struct wf_crew *crew, int error)
 {
+	unsigned count = wf_lane_count(crew);
 	unsigned i = 0;
 
-	for (i = 0; i < crew->shard_count; i++) {
-		for (;;) {
-			struct tev_list *node = wf_shard_evict(
-				&crew->shards[i], worker_claim_evicted, NULL);
-			struct wf_work *work = NULL;
-
-			if (node == NULL) {
-				break;
-			}
-			work = tev_list_entry(node, struct wf_work, queued);
-			work->ops->evicted(work, crew, error);
-		}
+	for (i = 0; i < count; i++) {
+		wf_worker_evict_lane(wf_lane_at(crew, i), error);
 	}
+}
+
+/* Takes out the oldest up to @last, if its priority is not above.
+ * Return: false: there was none. */
+static bool worker_evict_one(struct wf_lane *lane, struct wf_shard *shard,
+			     unsigned char priority, uint64_t last, int error)
+{
+	struct wf_queued *queued = NULL;
+
+	wf_drain_take(lane->crew);
+	queued = wf_shard_evict_oldest(shard, priority, last,
+				       worker_claim_evicted, NULL);
+	if (queued != NULL) {
+		wf_worker_end_evicted(worker_job(queued), error);
+	}
+	wf_drain_give(lane->crew);
+	return queued != NULL;
+}
+
+bool wf_worker_evict_oldest(struct wf_lane *lane, struct wf_shard *shard,
+			    unsigned char priority)
+{
+	bool ok = worker_evict_one(lane, shard, priority, UINT64_MAX, EAGAIN);
+
+	if (ok) {
+		wf_lane_changed(lane);
+	}
+	return ok;
 }
 
 /* ---- birth ---- */
 
 static int worker_birth(struct wf_crew *crew);
+
+/* A crew without workers whose jobs this thread is sending home. */
+struct worker_refusal {
+	struct worker_refusal *outer;
+	struct wf_crew *crew;
+	bool again; /* jobs have moved up, and there is still nobody */
+};
+static _Thread_local struct worker_refusal *worker_refusals;
+
+/* What a refused job lets in behind itself must not be refused inside of that:
+ * a key may have any number of jobs. Whoever refuses goes on with it. */
+static bool worker_leave_to_outer(struct wf_crew *crew)
+{
+	struct worker_refusal *at = worker_refusals;
+
+	while (at != NULL && at->crew != crew) {
+		at = at->outer;
+	}
+	if (at == NULL) {
+		return false;
+	}
+	at->again = true;
+	return true;
+}
+
+/* Jobs wait. Perhaps some of those that are busy sleep. */
+static void worker_watch(struct wf_crew *crew)
+{
+	if (crew->park.spare != 0 && !wf_watch_is_awake(crew) &&
+	    wf_park_all_taken(&crew->park)) {
+		wf_watch_call(crew, wf_worker_call);
+	}
+}
+
+/* There is no worker: what came up to now goes home. What comes later sees that
+ * for itself [PK1], and has a birth of its own tried.
+ * Return: whether more has moved up meanwhile. */
+static bool worker_refuse(struct wf_crew *crew, int error)
+{
+	struct worker_refusal here = { .outer = worker_refusals, .crew = crew };
+	uint64_t last[WF_LANES_MAX][WF_CREW_SHARDS_MAX] = { { 0 } };
+	unsigned count = wf_lane_count(crew);
+	unsigned i = 0;
+	unsigned j = 0;
+
+	for (i = 0; i < count; i++) {
+		for (j = 0; j < crew->shard_count; j++) {
+			last[i][j] = wf_shard_last(
+				&wf_lane_at(crew, i)->shards[j]);
+		}
+	}
+	worker_refusals = &here;
+	for (i = 0; i < count; i++) {
+		struct wf_lane *lane = wf_lane_at(crew, i);
+
+		for (j = 0; j < crew->shard_count; j++) {
+			while (worker_evict_one(lane, &lane->shards[j],
+						WF_PRIORITIES - 1, last[i][j],
+						error)) {
+			}
+		}
+		wf_lane_changed(lane);
+	}
+	worker_refusals = here.outer;
+	return here.again;
+}
 
 /* Goes on as long as births fail and others may be asked. */
 static void worker_after_failure(struct wf_crew *crew, int error, bool token)
@@ -143,10 +313,17 @@ static void worker_after_failure(struct wf_crew *crew, int error, bool token)
 			return;
 		}
 		if (left == WF_PARK_NOBODY) {
-			wf_worker_evict_all(crew, error);
-			return;
+			if (worker_leave_to_outer(crew) ||
+			    !worker_refuse(crew, error)) {
+				return;
+			}
 		}
 		woken = wf_park_wake(&crew->park);
+		if (woken == WF_PARK_NOBODY && crew->park.spare != 0) {
+			/* For a while no birth is tried. Those who are there
+			 * may be busy for ever: the watch tries again. */
+			wf_watch_call(crew, wf_worker_call);
+		}
 		if (woken != WF_PARK_BIRTH) {
 			return;
 		}
@@ -158,12 +335,26 @@ static void worker_after_failure(struct wf_crew *crew, int error, bool token)
 	}
 }
 
+/* No job may run, perhaps because of the pool's own limit, of which others have
+ * reserved a part: then a sleeper's place is wanted, too. */
+static void worker_watch_held_up(struct wf_crew *crew)
+{
+	if (crew->park.spare != 0 && !wf_watch_is_awake(crew) &&
+	    wf_gate_is_shaped(crew) && wf_crew_wants_room(crew)) {
+		wf_watch_call(crew, wf_worker_call);
+	}
+}
+
 void wf_worker_call(struct wf_crew *crew)
 {
 	enum wf_park_woken woken = wf_park_wake(&crew->park);
 	int error = 0;
 
-	if (tev_likely(woken != WF_PARK_BIRTH)) {
+	if (woken == WF_PARK_NOBODY) {
+		worker_watch(crew);
+		return;
+	}
+	if (woken != WF_PARK_BIRTH) {
 		return;
 	}
 	error = worker_birth(crew);
@@ -172,44 +363,105 @@ void wf_worker_call(struct wf_crew *crew)
 	}
 }
 
+void wf_worker_call_for(struct wf_lane *lane)
+{
+	struct wf_crew *crew = lane->crew;
+
+	if (wf_gate_is_shaped(crew)) {
+		/* [LN1] full fence: the job's count stored, who runs loaded. */
+		tev_fence_full();
+		if (!wf_lane_is_open(lane)) {
+			worker_watch_held_up(crew);
+			return;
+		}
+	}
+	wf_worker_call(crew);
+}
+
 /* ---- the thread ---- */
 
 /* Others search from now on, if there is something to be found. */
-static void worker_give_token(struct wf_crew *crew, bool token)
+static void worker_give_token(struct wf_worker *worker, bool token)
 {
+	struct wf_crew *crew = worker->crew;
 	bool look = wf_park_found(&crew->park, token);
 
-	if (look && wf_crew_has_jobs(crew)) {
-		wf_worker_call(crew);
+	/* Who found it on its way to the next job did not call the watch. */
+	look = look || (crew->park.spare != 0 && !wf_watch_is_awake(crew));
+	/* [LN1] In a shaped crew it may have made room in another lane than the
+	 * one that it has taken this job from. */
+	if (look || worker->owes_look || worker->counted) {
+		worker->owes_look = false;
+		if (wf_crew_has_jobs(crew)) {
+			wf_worker_call(crew);
+		} else {
+			worker_watch_held_up(crew);
+		}
 	}
 }
 
-static void worker_run(struct wf_worker *worker, struct wf_work *work,
-		       bool token)
+bool wf_worker_run_here(struct wf_worker *worker, struct weft_job *job)
 {
-	worker_give_token(worker->crew, token);
-	work->ops->run(work, worker);
+	struct wf_lane *lane = job->queued.flow->lane;
+	struct wf_ran ran = { .next = NULL };
+	bool here = false;
+
+	if (worker != NULL) {
+		/* It was last through with something before its parent began.
+		 */
+		worker->now_ns = 0;
+	}
+	here = wf_run(worker, job, &ran);
+	if (!here) {
+		return false;
+	}
+	if (worker != NULL) {
+		wf_park_count(&worker->bed);
+	}
+	job->ops->end(job, ran.error, ran.ran);
+	if (ran.next != NULL) {
+		wf_worker_call(ran.next);
+	}
+	wf_lane_changed(lane);
+	return true;
 }
 
-/* Nothing found. Return: false: the worker leaves; it is not counted any
- * more. */
-static bool worker_idle(struct wf_worker *worker, bool *token)
+/* Runs a job that @worker has taken out of its lane. */
+static bool worker_run(struct wf_worker *worker, struct weft_job *job)
+{
+	struct wf_lane *lane = job->queued.flow->lane;
+	struct wf_crew *crew = worker->crew;
+	struct wf_ran ran = { .next = NULL };
+	bool here = wf_run(worker, job, &ran);
+
+	if (!here) {
+		return false;
+	}
+	/* It searches in a moment, so nobody is woken for that one yet. */
+	worker->owes_look = ran.next == crew;
+	worker->nesting = 0;
+	wf_lane_leave(lane, worker->counted);
+	wf_park_awake(&crew->park, &worker->bed);
+	wf_park_done(&worker->bed);
+	job->ops->end(job, ran.error, ran.ran);
+	if (ran.next != NULL && ran.next != crew) {
+		wf_worker_call(ran.next);
+	}
+	/* [DR1] release: the end is posted; pairs with drain.c. */
+	atomic_store_explicit(&worker->bed.serving, false,
+			      memory_order_release);
+	return true;
+}
+
+/* It sleeps, or wants to. Return: false: the worker leaves; it is not counted
+ * any more. */
+static bool worker_sleep(struct wf_worker *worker, bool *token)
 {
 	struct wf_crew *crew = worker->crew;
 	struct wf_park *park = &crew->park;
-	bool stays = wf_park_enter(park, &worker->bed, *token);
-	bool woken = false;
+	bool woken = wf_park_sleep(park, &worker->bed, crew->idle_ms);
 	bool left = false;
 
-	*token = false;
-	if (!stays) {
-		return false;
-	}
-	if (wf_crew_has_jobs(crew)) {
-		*token = wf_park_cancel(park, &worker->bed);
-		return true;
-	}
-	woken = wf_park_sleep(park, &worker->bed, crew->idle_ms);
 	if (woken) {
 		*token = true;
 		return true;
@@ -225,27 +477,72 @@ static bool worker_idle(struct wf_worker *worker, bool *token)
 	return false;
 }
 
+/* Nothing found. Return: false: the worker leaves; it is not counted any
+ * more. */
+static bool worker_idle(struct wf_worker *worker, bool *token)
+{
+	struct wf_crew *crew = worker->crew;
+	bool stays = wf_park_enter(&crew->park, &worker->bed, *token);
+
+	*token = false;
+	worker->now_ns = 0;
+	worker->owes_look = false;
+	wf_drain_look(crew);
+	if (!stays) {
+		return false;
+	}
+	if (wf_crew_has_jobs(crew)) {
+		*token = wf_park_cancel(&crew->park, &worker->bed);
+		return true;
+	}
+	worker_watch_held_up(crew);
+	return worker_sleep(worker, token);
+}
+
+/* Too many are active: the others do what is left.
+ * Return: true: the worker leaves; it is not counted any more. */
+static bool worker_quits(struct wf_worker *worker, bool *token)
+{
+	struct wf_crew *crew = worker->crew;
+	enum wf_park_quit quit = WF_PARK_GOES_ON;
+
+	if (tev_likely(!wf_park_is_surplus(&crew->park))) {
+		return false;
+	}
+	worker_give_token(worker, *token);
+	*token = false;
+	quit = wf_park_quit(&crew->park, &worker->bed);
+	if (quit == WF_PARK_GOES_ON) {
+		return false;
+	}
+	worker->now_ns = 0;
+	if (wf_crew_has_jobs(crew)) {
+		worker_watch(crew);
+	}
+	wf_drain_look(crew);
+	return quit == WF_PARK_LEAVES || !worker_sleep(worker, token);
+}
+
 /* Until there is nothing to do. Return: false: this is a forked child. */
 static bool worker_turn(struct wf_worker *worker, bool token)
 {
-	struct wf_crew *crew = worker->crew;
-
 	for (;;) {
-		struct wf_work *work = worker_search(worker);
-		bool stays = false;
+		bool quits = worker_quits(worker, &token);
+		struct weft_job *job = quits ? NULL : worker_search(worker);
+		bool goes_on = false;
 
-		if (work != NULL) {
-			worker_run(worker, work, token);
+		if (job != NULL) {
+			worker_give_token(worker, token);
 			token = false;
-			wf_grace_relieve();
-			if (tev_unlikely(worker->generation !=
-					 crew->generation)) {
+			goes_on = worker_run(worker, job);
+			if (tev_unlikely(!goes_on)) {
 				return false;
 			}
+			wf_grace_relieve();
 			continue;
 		}
-		stays = worker_idle(worker, &token);
-		if (!stays) {
+		goes_on = !quits && worker_idle(worker, &token);
+		if (!goes_on) {
 			return true;
 		}
 	}
@@ -254,8 +551,18 @@ static bool worker_turn(struct wf_worker *worker, bool token)
 static void worker_free(struct wf_worker *worker)
 {
 	struct wf_crew *crew = worker->crew;
+	unsigned i = 0;
 
+	wf_gate_lock(crew);
 	wf_park_part(&crew->park, &worker->bed);
+	for (i = 0; i < WF_LANES_MAX; i++) {
+		if (worker->tallies[i] != NULL) {
+			wf_tally_merge(&wf_lane_at(crew, i)->left,
+				       worker->tallies[i]);
+			free(worker->tallies[i]);
+		}
+	}
+	wf_gate_unlock(crew);
 	free(worker);
 	wf_crew_unref(crew);
 }
@@ -267,13 +574,15 @@ static bool worker_live(struct wf_worker *worker)
 	bool token = true;
 	bool here = true;
 
-	wf_thread_set_name(crew->name, (int)worker->number + 1);
+	wf_thread_set_name(crew->name, (int)worker->bed.number + 1);
 	wf_thread_set_nice(crew->nice);
+	(void)pthread_sigmask(SIG_SETMASK, &crew->blocked, NULL);
+	wf_park_known(&crew->park, &worker->bed);
 	if (crew->worker_init != NULL) {
 		int error = 0;
 
 		/* It may take long: meanwhile the idle are to be woken. */
-		worker_give_token(crew, true);
+		worker_give_token(worker, true);
 		error = crew->worker_init(&worker->state, crew->worker_private);
 		if (error != 0) {
 			worker_after_failure(crew, error, false);
@@ -297,8 +606,10 @@ static void *worker_main(void *arg)
 {
 	bool here = true;
 
+	worker_self = arg;
 	wf_grace_helper_begin();
 	here = worker_live(arg);
+	worker_self = NULL;
 	if (here) {
 		wf_grace_helper_end();
 		wf_grace_reap();
@@ -319,9 +630,9 @@ static int worker_birth(struct wf_crew *crew)
 	*worker = (struct wf_worker){ .generation = crew->generation };
 	worker->crew = wf_crew_ref(crew);
 	/* Relaxed: a number to share out. */
-	worker->number = atomic_fetch_add_explicit(&crew->next_worker, 1,
-						   memory_order_relaxed);
-	worker->next_shard = worker->number;
+	worker->bed.number = atomic_fetch_add_explicit(&crew->next_worker, 1,
+						       memory_order_relaxed);
+	worker->next_shard = worker->bed.number;
 	wf_park_join(&crew->park, &worker->bed);
 
 	ret = wf_thread_start(crew->stack_size, NULL, worker_main, worker);

@@ -2,23 +2,43 @@
 /* Worker: a thread that runs work; worker.c. */
 #pragma once
 
-#include "threadpool/crew.h"
+#include "threadpool/run.h"
 
-struct wf_worker {
-	struct wf_bed bed;    /* see park.h */
-	struct wf_crew *crew; /* I: */
-	unsigned number;      /* I: for the name */
-	unsigned next_shard;  /* O: where it looks first */
-	unsigned generation;  /* I: of the process it was born in */
-	void *state;          /* O: worker_init's */
-};
+struct weft_job;
 
-/* Sees to it that somebody looks at the queues, after a job was published:
- * wakes a worker or starts one. When none can be had at all, takes out what is
- * queued and hands it to its owners.
+/* Sees to it that somebody looks at the queues, after a job was published or
+ * one that waits may run: wakes a worker or starts one. When none can be had at
+ * all, takes out what is queued and hands it to its owners.
  * Thread: any.  Lock: takes those of the park and perhaps of the shards. */
 void wf_worker_call(struct wf_crew *crew);
 
-/* Takes all work out of the queues, for @error.
+/* The same for a job that has just been queued in @lane, which perhaps must not
+ * run now: then nobody is woken for nothing. */
+void wf_worker_call_for(struct wf_lane *lane);
+
+/* Takes all work out of the queues of @crew, or of one lane, for @error.
  * Thread: any.  Lock: takes those of the shards. */
 void wf_worker_evict_all(struct wf_crew *crew, int error);
+void wf_worker_evict_lane(struct wf_lane *lane, int error);
+
+/* Takes out the one of @shard, of @lane, that has waited longest, if its
+ * priority is not above.
+ * Thread: any.  Lock: takes the shard's.
+ * Return: false: there was none. */
+bool wf_worker_evict_oldest(struct wf_lane *lane, struct wf_shard *shard,
+			    unsigned char priority);
+
+/* The end of a job that the caller has evicted from a queue.
+ * Thread: any.  Lock: none. */
+void wf_worker_end_evicted(struct weft_job *job, int error);
+
+/* The worker that the calling thread is, or NULL. Thread: any. */
+struct wf_worker *wf_worker_self(void);
+
+/* Runs @job, which the caller has claimed (RUNNING), where no worker has taken
+ * it from its lane: inside of another job of @worker, which waits for it, or,
+ * with NULL, on a thread that is none, whose owner has sent it. It takes no
+ * place in its lane. It is gone afterwards.
+ * Thread: the worker; the sender.  Lock: none.
+ * Return: false: this is a forked child, to which @job does not belong. */
+bool wf_worker_run_here(struct wf_worker *worker, struct weft_job *job);

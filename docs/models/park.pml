@@ -21,6 +21,14 @@
  * checked, not merely progress. With MAYFAIL each job must end: run, or
  * refused because no worker can be made.
  *
+ * With BLOCK at most M workers are to be active, and each job sleeps in the
+ * system until NEED jobs have started; for each that sleeps one more worker may
+ * be there, up to W. Those that are too many afterwards rest or leave without a
+ * look.
+ * The numbers that are read without the lock are read one by one. With GROW M is
+ * smaller by one until somebody changes that, at any moment; with SHRINK it
+ * becomes smaller by one, and the idle that are too many are sent away.
+ *
  * RUN two awake: -DBORN=2
  * RUN two awake, one submitter: -DBORN=2 -DS=1 -DJPS=2
  * RUN two awake, they may leave: -DBORN=2 -DLEAVE
@@ -33,6 +41,16 @@
  * RUN none born, with worker_init: -DINIT
  * RUN none born, with worker_init, quick jobs first: -DS=1 -DJPS=3 -DQUICK=1 -DINIT
  * RUN births and worker_init fail: -DS=1 -DJPS=2 -DMAYFAIL -DINIT
+ * RUN all sleep: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2
+ * RUN all sleep, two submitters: -DBLOCK -DW=2 -DM=1
+ * RUN all sleep, one more job: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=3 -DNEED=2
+ * RUN all sleep, they may leave: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DLEAVE
+ * RUN more may run: -DGROW -DW=2 -DM=2 -DS=1 -DJPS=2
+ * RUN more may run, one idle: -DGROW -DW=2 -DM=2 -DS=1 -DJPS=2 -DBORN=2
+ * RUN fewer may run: -DSHRINK -DW=2 -DM=2 -DS=1 -DJPS=1 -DBORN=2
+ * LONG fewer may run, quick jobs first: -DSHRINK -DW=2 -DM=2 -DS=1 -DJPS=2 -DQUICK=1 -DBORN=2
+ * LONG fewer may run, they may leave: -DSHRINK -DW=2 -DM=2 -DS=1 -DJPS=1 -DBORN=2 -DLEAVE
+ * LONG two sleep in one place, one more job: -DBLOCK -DW=3 -DM=1 -DS=1 -DJPS=3 -DNEED=2
  * LONG none born, quick jobs first, two submitters: -DJPS=2 -DQUICK=2
  * LONG none born, two submitters, they may leave: -DJPS=2 -DQUICK=2 -DLEAVE
  * LONG three workers awake: -DW=3 -DBORN=3
@@ -54,6 +72,14 @@
  * MUTANT relied on, looks without a fence: -DS=1 -DJPS=3 -DQUICK=1 -DBUG_NO_FENCE_BUSY
  * MUTANT leaver does not look: -DBORN=2 -DLEAVE -DBUG_LEAVE_NO_LOOK
  * MUTANT leaver ignores the token: -DBORN=2 -DLEAVE -DBUG_LEAVE_POPPED
+ * MUTANT sleeps without a look: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DBUG_BLOCK_NO_LOOK
+ * MUTANT sleeps, looks without a fence: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DBUG_BLOCK_NO_FENCE
+ * MUTANT who wakes forgets the sleepers: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DBUG_FORGET_BLOCKED
+ * MUTANT two that are too many leave at once: -DBLOCK -DW=3 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DBUG_QUIT_UNLOCKED
+ * MUTANT the last one leaves: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DBUG_QUIT_LAST
+ * MUTANT leaves with the token: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DBUG_QUIT_TOKEN
+ * MUTANT more may run, nobody looks: -DGROW -DW=2 -DM=2 -DS=1 -DJPS=2 -DBUG_GROW_NO_LOOK
+ * MUTANT sent away, but still counted: -DSHRINK -DW=2 -DM=2 -DS=1 -DJPS=1 -DBORN=2 -DLEAVE -DBUG_DISMISSED_COUNTED
  */
 #ifndef W
 #define W 2
@@ -71,7 +97,17 @@
 #define QUICK 0			/* first jobs, which wait for nobody */
 #endif
 #define J (S*JPS)
+#ifndef M
+#define M W			/* at most so many are active */
+#endif
+#ifndef NEED
+#define NEED J			/* a sleeper wakes when so many have started */
+#endif
+#if defined(GROW) || defined(SHRINK)
+#define T (W+S+1)
+#else
 #define T (W+S)			/* threads, workers first; at most 5 */
+#endif
 
 byte qn = 0;			/* visible job count */
 byte pq[T];			/* additions to it still in a store buffer */
@@ -79,12 +115,36 @@ short idle = 0;			/* visible idle count */
 short pi[T];			/* buffered change of it */
 short workers = 0;		/* visible worker count */
 short pw[T];			/* buffered change of it */
+#ifdef BLOCK
+short blocked = 0;		/* visible count of those that sleep */
+short pk[T];			/* buffered change of it */
+#define BLOCKED blocked
+#define BLOCKED_OF(t) (blocked + pk[t])
+#else
+#define BLOCKED 0
+#define BLOCKED_OF(t) 0
+#endif
+#if defined(GROW)
+byte max = M - 1;		/* written under the lock, flushed with it */
+#elif defined(SHRINK)
+byte max = M;
+#else
+#define max M
+#endif
 bool searching = false;		/* visible token */
 bool pclr[T];			/* buffered store searching = false */
 bool busy[W];			/* visible: runs a job */
 bool pb[W];			/* buffered store busy = true */
 bool lk = false;
 bool born[W]; bool onstack[W]; bool parked[W];
+#ifdef SHRINK
+bool dismissed[W];
+#define DISMISSED(t) dismissed[t]
+#define FORGIVE(t) dismissed[t] = false
+#else
+#define DISMISSED(t) false
+#define FORGIVE(t) skip
+#endif
 byte started = 0, refused = 0, subdone = 0;
 bool finish = false;
 
@@ -93,6 +153,9 @@ inline flush(t) {
 		qn = qn + pq[t]; pq[t] = 0;
 		idle = idle + pi[t]; pi[t] = 0;
 		workers = workers + pw[t]; pw[t] = 0;
+#ifdef BLOCK
+		blocked = blocked + pk[t]; pk[t] = 0;
+#endif
 		if :: pclr[t] -> searching = false; pclr[t] = false :: else fi;
 		if :: t < W && pb[t] -> busy[t] = true; pb[t] = false :: else fi
 	}
@@ -106,6 +169,19 @@ inline unlock(t) { atomic { flush(t); lk = false } }
 	:: atomic { pi[t] != 0 -> idle = idle + pi[t]; pi[t] = 0 } \
 	:: atomic { pw[t] != 0 -> workers = workers + pw[t]; pw[t] = 0 } \
 	:: atomic { pclr[t] -> searching = false; pclr[t] = false }
+#ifdef BLOCK
+#define DRAIN_BLOCKED(t) \
+	:: atomic { pk[t] != 0 -> blocked = blocked + pk[t]; pk[t] = 0 }
+#else
+#define DRAIN_BLOCKED(t)
+#endif
+
+/* At most so many threads, with so many that sleep. */
+#define LIMIT(sleeping) (max + (sleeping < W - M -> sleeping : W - M))
+/* Under the lock: as it really is. */
+#define ACTIVE(t) (workers + pw[t] - idle - pi[t] - BLOCKED_OF(t))
+#define FULL(t) (ACTIVE(t) >= max || (idle + pi[t] == 0 && \
+		 workers + pw[t] >= LIMIT(BLOCKED_OF(t))))
 
 /* Blocks when nothing is buffered, so that a lost wake-up is a deadlock. */
 proctype memory() {
@@ -119,13 +195,18 @@ proctype memory() {
 	:: atomic { pb[2] -> busy[2] = true; pb[2] = false }
 #endif
 	DRAIN(0)
+	DRAIN_BLOCKED(0)
 	DRAIN(1)
+	DRAIN_BLOCKED(1)
 	DRAIN(2)
-#if W + S > 3
+	DRAIN_BLOCKED(2)
+#if T > 3
 	DRAIN(3)
+	DRAIN_BLOCKED(3)
 #endif
-#if W + S > 4
+#if T > 4
 	DRAIN(4)
+	DRAIN_BLOCKED(4)
 #endif
 	od
 }
@@ -187,13 +268,31 @@ inline birth_failed(t, has) {
 	none = false
 }
 
+/* What a look without the lock sees. */
+#if defined(BLOCK) || defined(GROW)
+inline read_park() {
+	rw = workers;
+	ri = idle;
+#ifdef BUG_FORGET_BLOCKED
+	rb = 0;
+#else
+	rb = BLOCKED;
+#endif
+}
+#define MAY_BE (rw - ri - rb < max && (ri > 0 || rw < LIMIT(rb)))
+#else
+#define read_park() skip
+#define MAY_BE (idle > 0 || workers < W)
+#endif
+
 inline wake_one(t) {
+	read_park();
 	if
-	:: !searching && (idle > 0 || workers < W) ->
+	:: !searching && MAY_BE ->
 		w = W;
 		lock(t);
 		if
-		:: searching -> skip
+		:: searching || FULL(t) -> skip
 		:: else ->
 			hand_over(t);
 			if
@@ -201,7 +300,8 @@ inline wake_one(t) {
 			:: else -> ways = 1
 			fi;
 			if
-			:: ways <= 0 && workers < W ->
+			:: ways <= 0 && workers + pw[t] <
+			   LIMIT(BLOCKED_OF(t)) ->
 				/* nobody idle: a newborn gets the token */
 				searching = true; pw[t] = pw[t] + 1;
 				newborn = true
@@ -227,11 +327,11 @@ inline wake_one(t) {
 		fi
 	:: else
 	fi;
-	w = 0; ways = 0
+	w = 0; ways = 0; rw = 0; ri = 0; rb = 0
 }
 
 proctype submitter(byte me) {
-	byte i, w; short ways; bool newborn, none;
+	byte i, w; short ways, rw, ri, rb; bool newborn, none;
 	do
 	:: i < JPS ->
 		pq[me]++;		/* published; the store may linger */
@@ -247,7 +347,7 @@ proctype submitter(byte me) {
 }
 
 proctype worker(byte me) {
-	byte w; short ways; bool token, got, quick, newborn, none;
+	byte w; short ways, rw, ri, rb; bool token, got, quick, newborn, none;
 	if :: me < BORN -> goto search :: else fi;
 unborn:
 	(born[me] || finish);
@@ -267,6 +367,52 @@ unborn:
 #endif
 #endif
 search:
+#ifdef BLOCK
+	if
+	:: workers - idle - blocked > max
+#ifdef BUG_QUIT_LAST
+		- 1
+#endif
+		->
+#ifndef BUG_QUIT_TOKEN
+		if
+		:: token ->
+			token = false;
+			pclr[me] = true;
+			flush(me);
+			if :: qn > 0 -> wake_one(me) :: else fi
+		:: else
+		fi;
+#endif
+		lock(me);
+		if
+#ifdef BUG_QUIT_UNLOCKED
+		:: true ->
+#elif defined(BUG_QUIT_LAST)
+		:: ACTIVE(me) >= max ->
+#else
+		:: ACTIVE(me) > max ->
+#endif
+			token = false;
+			if
+			:: true ->		/* leaves */
+				pw[me] = pw[me] - 1;
+				unlock(me);
+				born[me] = false;
+				goto unborn
+#ifndef BUG_QUIT_UNLOCKED
+			:: true ->		/* rests */
+				onstack[me] = true; parked[me] = true;
+				pi[me] = pi[me] + 1;
+				unlock(me);
+				goto asleep
+#endif
+			fi
+		:: else -> unlock(me)
+		fi
+	:: else
+	fi;
+#endif
 	atomic {
 		if
 		:: qn > 0 -> qn--; got = true; pb[me] = true
@@ -307,9 +453,28 @@ search:
 			goto search
 		:: else
 		fi;
+#ifdef BLOCK
+		lock(me);
+		pk[me] = pk[me] + 1;
+#ifdef BUG_BLOCK_NO_FENCE
+		lk = false;
+#else
+		unlock(me);
+#endif
+#ifndef BUG_BLOCK_NO_LOOK
+		if :: qn > 0 -> wake_one(me) :: else fi;
+#endif
+		(started >= NEED);
+		lock(me);
+		pk[me] = pk[me] - 1;
+		unlock(me);
+		atomic { pb[me] = false; busy[me] = false };
+		goto search
+#else
 		(started == J);		/* needs every other job running */
 		flush(me);
 		goto out
+#endif
 #endif
 	:: else
 	fi;
@@ -327,6 +492,15 @@ search:
 	:: qn > 0 ->
 		lock(me);
 		if
+#ifdef SHRINK
+		:: dismissed[me] ->	/* stays after all, for now */
+			dismissed[me] = false;
+			pw[me] = pw[me] + 1;
+			if
+			:: !searching -> searching = true; token = true
+			:: else -> token = false
+			fi
+#endif
 		:: onstack[me] ->
 			onstack[me] = false; parked[me] = false;
 			pi[me] = pi[me] - 1;
@@ -352,8 +526,15 @@ search:
 	:: else
 	fi;
 #endif
+asleep:
 	if
+#ifdef SHRINK
+	:: !parked[me] && dismissed[me] ->
+		goto leave
+	:: !parked[me] && !dismissed[me] -> token = true; goto search
+#else
 	:: !parked[me] -> token = true; goto search
+#endif
 	:: started + refused == J -> goto out
 #ifdef LEAVE
 	:: goto leave			/* the wait timed out */
@@ -362,20 +543,31 @@ search:
 leave:
 	lock(me);
 	if
-	:: onstack[me] ->
-		onstack[me] = false; parked[me] = false;
-		pi[me] = pi[me] - 1; pw[me] = pw[me] - 1;
+	:: onstack[me] || DISMISSED(me) ->
+		if
+		:: DISMISSED(me) -> FORGIVE(me)
+		:: else ->
+			onstack[me] = false; parked[me] = false;
+			pi[me] = pi[me] - 1; pw[me] = pw[me] - 1
+		fi;
 		unlock(me);
 #ifndef BUG_LEAVE_NO_LOOK
 		if
 		:: qn > 0 ->
 			lock(me);
 			if
-			:: !searching && workers < W ->	/* stay after all */
+			:: !searching && ACTIVE(me) < max &&
+			   workers + pw[me] < LIMIT(BLOCKED_OF(me)) ->
+				/* stay after all */
 				searching = true; token = true;
 				pw[me] = pw[me] + 1;
 				unlock(me);
 				goto search
+			:: !searching && ACTIVE(me) < max &&
+			   workers + pw[me] >= LIMIT(BLOCKED_OF(me)) ->
+				hand_over(me);
+				w = 0;
+				unlock(me)
 			:: else -> unlock(me)
 			fi
 		:: else
@@ -398,6 +590,39 @@ leave:
 out:	skip
 }
 
+#if defined(GROW) || defined(SHRINK)
+proctype resizer(byte me) {
+	byte w; short ways, rw, ri, rb; bool newborn, none;
+	lock(me);
+#ifdef GROW
+	max = M;
+	unlock(me);
+#ifndef BUG_GROW_NO_LOOK
+	if :: qn > 0 -> wake_one(me) :: else fi
+#endif
+#else
+	max = M - 1;
+	w = 0;
+	do
+	:: w < W && onstack[w] && workers + pw[me] > LIMIT(BLOCKED_OF(me)) ->
+		onstack[w] = false; pi[me] = pi[me] - 1;
+#ifndef BUG_DISMISSED_COUNTED
+		pw[me] = pw[me] - 1;
+#endif
+		dismissed[w] = true;
+		parked[w] = false;
+		w++
+	:: w < W && !(onstack[w] &&
+		      workers + pw[me] > LIMIT(BLOCKED_OF(me))) -> w++
+	:: w == W -> break
+	od;
+	w = 0;
+	unlock(me);
+	if :: qn > 0 -> wake_one(me) :: else fi
+#endif
+}
+#endif
+
 init {
 	byte i;
 	atomic {
@@ -407,7 +632,10 @@ init {
 		run memory();
 		do :: i < W -> run worker(i); i++ :: else -> break od;
 		i = 0;
-		do :: i < S -> run submitter(W + i); i++ :: else -> break od
+		do :: i < S -> run submitter(W + i); i++ :: else -> break od;
+#if defined(GROW) || defined(SHRINK)
+		run resizer(W + S)
+#endif
 	};
 	(started + refused == J && subdone == S);
 #ifndef MAYFAIL

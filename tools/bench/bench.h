@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Bench: rows, each of which is one workload through the public tevent.h.
+/* Bench: rows, each of which is one workload, and the program that runs one.
  *
  *      static void chain(struct bench *bench)
  *      {
@@ -15,22 +15,14 @@
  * Each round of the loop is one sample. A workload checks that everything was
  * delivered once and in order: a figure for work not done is worth nothing.
  *
- * The same sources are built against two libraries; BENCH_ON_STOCK is 1 where
- * the other one is not ours.
+ * The same sources are built again and again, against libraries that are to be
+ * compared: engine.h, pool/rows.c.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-
-#include <talloc.h>
-
-#include <tevent.h>
-
-#ifndef BENCH_ON_STOCK
-#define BENCH_ON_STOCK 0
-#endif
 
 struct bench;
 
@@ -55,13 +47,13 @@ struct bench {
 	unsigned taken;
 };
 
-/* Ends with a row whose name is NULL. */
-extern const struct bench_row bench_call_rows[];
-extern const struct bench_row bench_fd_rows[];
-extern const struct bench_row bench_immediate_rows[];
-extern const struct bench_row bench_post_rows[];
-extern const struct bench_row bench_req_rows[];
-extern const struct bench_row bench_timer_rows[];
+/* What a program is made of: groups of rows, each of which ends with a row
+ * whose name is NULL; the last one is NULL. A function of the library that it
+ * is about is named, or NULL, and whether the main thread is kept on one CPU.
+ */
+extern const struct bench_row *const bench_groups[];
+extern const char *const bench_symbol;
+extern const bool bench_pins;
 
 /* True while another sample is wanted; at least once. */
 bool bench_again(const struct bench *bench);
@@ -83,15 +75,6 @@ static inline void bench_check(const struct bench *bench, bool held,
 	if (__builtin_expect(!held, 0)) {
 		bench_wrong(bench, text);
 	}
-}
-
-struct tevent_context *bench_context(const struct bench *bench);
-
-/* One pass, which must work. */
-static inline void bench_turn(const struct bench *bench,
-			      struct tevent_context *ev)
-{
-	bench_check(bench, tevent_loop_once(ev) == 0, "the loop has failed");
 }
 
 /* Keeps the calling thread on the last CPU, or on all others. The main thread

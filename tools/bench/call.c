@@ -16,7 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/engine.h"
 
 #if BENCH_ON_STOCK
 

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/engine.h"
 
 #define STEP    7919 /* a prime */
 #define SPARE   32   /* descriptors for everything else */

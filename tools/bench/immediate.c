@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Immediates: one that schedules itself again, and many at once. */
-#include "tools/bench/bench.h"
+#include "tools/bench/engine.h"
 
 static void link_runs(struct tevent_context *ev, struct tevent_immediate *im,
 		      void *private_data)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* weft-bench-engine: runs a row and says what one operation has cost.
+/* Main of the weft-bench programs: runs a row and says what one operation has
+ * cost.
  *
- * A line a sample: the row's name, a tab, nanoseconds (or bytes). It judges
- * nothing and compares nothing; tools/bench/run starts it in turns with the
- * same program on another libtevent.
+ * A line a sample: the row's name, a tab, nanoseconds (or what the row says).
+ * It judges nothing and compares nothing: the scripts run and pool/run start it
+ * in turns with the same program on other libraries.
  *
- * What turns the loop runs on one CPU, the last that the program may use, and
- * other threads on the others. Each row is a process of its own, so that none
- * finds another's heap.
+ * Where a program asks for it what turns the loop runs on one CPU, the last
+ * that the program may use, and other threads on the others. Each row is a
+ * process of its own, so that none finds another's heap.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -25,13 +27,6 @@
 #define SHRINK          100 /* --smoke: so much less of everything */
 #define ROW_SECONDS_MAX 60
 #define EXIT_NOT_HERE   3
-
-static const struct bench_row *const groups[] = {
-	bench_immediate_rows, bench_timer_rows, bench_fd_rows,
-	bench_req_rows,       bench_post_rows,  bench_call_rows,
-};
-
-#define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 struct settings {
 	uint64_t ms; /* for each row */
@@ -80,22 +75,16 @@ void bench_value(struct bench *bench, double value)
 void bench_wrong(const struct bench *bench, const char *text)
 {
 	(void)fflush(bench->out);
-	fprintf(stderr, "weft-bench-engine: %s: %s\n", bench->row->name, text);
+	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name,
+		bench->row->name, text);
 	exit(1);
 }
 
 void bench_cannot(const struct bench *bench, const char *why)
 {
-	fprintf(stderr, "weft-bench-engine: %s: %s\n", bench->row->name, why);
+	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name,
+		bench->row->name, why);
 	exit(EXIT_NOT_HERE);
-}
-
-struct tevent_context *bench_context(const struct bench *bench)
-{
-	struct tevent_context *ev = tevent_context_init(NULL);
-
-	bench_check(bench, ev != NULL, "no context");
-	return ev;
 }
 
 void bench_pin(bool last)
@@ -135,7 +124,9 @@ static void run(const struct bench_row *row, const struct settings *settings)
 		.deadline_ns = now_ns() + settings->ms * NS_PER_MS,
 	};
 
-	bench_pin(true);
+	if (bench_pins) {
+		bench_pin(true);
+	}
 	(void)alarm(ROW_SECONDS_MAX);
 	row->run(&bench);
 	(void)alarm(0);
@@ -147,14 +138,15 @@ static const struct bench_row *find(const char *name)
 	const struct bench_row *row = NULL;
 	size_t i = 0;
 
-	for (i = 0; i < GROUPS; i++) {
-		for (row = groups[i]; row->name != NULL; row++) {
+	for (i = 0; bench_groups[i] != NULL; i++) {
+		for (row = bench_groups[i]; row->name != NULL; row++) {
 			if (strcmp(row->name, name) == 0) {
 				return row;
 			}
 		}
 	}
-	fprintf(stderr, "weft-bench-engine: no row '%s'\n", name);
+	fprintf(stderr, "%s: no row '%s'\n", program_invocation_short_name,
+		name);
 	exit(2);
 }
 
@@ -163,19 +155,20 @@ static const struct bench_row *find(const char *name)
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: weft-bench-engine [--ms N] [--smoke] ROW\n"
-		"       weft-bench-engine --list | --library | --help\n"
+		"usage: %s [--ms N] [--smoke] ROW\n"
+		"       %s --list | --library | --help\n"
 		"\n"
-		"Runs one workload on the libtevent that it is linked with;\n"
+		"Runs one workload on the library that it is linked with;\n"
 		"prints a line a sample: the row, a tab, its cost.\n"
 		"\n"
 		"  --ms N     time to spend, at least one sample (200)\n"
 		"  --smoke    a hundredth of everything: does it work?\n"
 		"  --list     the rows, and what is counted\n"
-		"  --library  the file of the libtevent\n"
+		"  --library  the file of the library\n"
 		"\n"
 		"Exits 1 when a row does not get what it must, 3 when the\n"
-		"machine cannot run it.\n");
+		"machine cannot run it.\n",
+		program_invocation_short_name, program_invocation_short_name);
 }
 
 static void list(void)
@@ -183,8 +176,8 @@ static void list(void)
 	const struct bench_row *row = NULL;
 	size_t i = 0;
 
-	for (i = 0; i < GROUPS; i++) {
-		for (row = groups[i]; row->name != NULL; row++) {
+	for (i = 0; bench_groups[i] != NULL; i++) {
+		for (row = bench_groups[i]; row->name != NULL; row++) {
 			printf("%s\t%s\n", row->name, row->what);
 		}
 	}
@@ -192,13 +185,19 @@ static void list(void)
 
 static void library(void)
 {
-	void *symbol = dlsym(RTLD_DEFAULT, "tevent_context_init");
+	void *symbol = bench_symbol != NULL ? dlsym(RTLD_DEFAULT, bench_symbol)
+					    : NULL;
 	char path[4096];
 	Dl_info info;
 
+	if (bench_symbol == NULL) {
+		printf("none\n");
+		return;
+	}
 	if (symbol == NULL || dladdr(symbol, &info) == 0 ||
 	    realpath(info.dli_fname, path) == NULL) {
-		fprintf(stderr, "weft-bench-engine: no libtevent\n");
+		fprintf(stderr, "%s: no library\n",
+			program_invocation_short_name);
 		exit(1);
 	}
 	printf("%s\n", path);
@@ -210,7 +209,8 @@ static uint64_t number(const char *text)
 	unsigned long long value = strtoull(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != '\0') {
-		fprintf(stderr, "weft-bench-engine: '%s' is no number\n", text);
+		fprintf(stderr, "%s: '%s' is no number\n",
+			program_invocation_short_name, text);
 		exit(2);
 	}
 	return value;

@@ -2,7 +2,7 @@
 /* Requests: created, done, posted, called back and freed, one at a time. */
 #include <malloc.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/engine.h"
 
 #define HELD  1000 /* requests whose memory is counted */
 #define FAR_S 3600

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/engine.h"
 
 #define US_PER_S   1000000
 #define LIST_MAX   10000 /* timers that a list builds in bearable time */

@@ -10,6 +10,7 @@
  * another thread was in there. So under one nobody else sends, and the workers
  * sleep when the fork comes; under ThreadSanitizer the child starts no threads.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -190,6 +191,8 @@ static bool fork_round(struct stress_dice *dice, unsigned threads)
 	struct weft_pool_options options = {
 		.max = 1 + stress_below(dice, threads),
 		.idle_ms = STRESS_FORKS_AT_REST ? 0 : 1 + stress_below(dice, 3),
+		/* The watch comes and goes while the workers rest. */
+		.spare = STRESS_FORKS_AT_REST ? UINT_MAX : 0,
 	};
 	struct sender senders[SENDERS_MAX];
 	struct tevent_context *ev = tevent_context_init(NULL);

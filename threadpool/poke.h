@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Poke: reaching a job that runs, from another thread; poke.c. */
+#pragma once
+
+#include <stdbool.h>
+
+struct weft_job;
+struct wf_bed;
+struct wf_crew;
+struct wf_park;
+
+/* ---- for who runs @job ---- */
+
+/* From here on others can find it: publishes it on @bed, which is NULL where
+ * another thread than a worker runs it, and opens the way for EINTR. Sets
+ * outer.
+ * Thread: the one that runs it.  Lock: none. */
+void wf_poke_begin(struct weft_job *job, struct wf_bed *bed);
+
+/* From here on nobody touches it who does not own it: takes it back from @bed,
+ * waits for a thread that has it in its hands, closes the stop descriptor,
+ * swallows an interruption that came late.
+ * Thread: the one that runs it.  Lock: perhaps the park's. */
+void wf_poke_end(struct weft_job *job, struct wf_bed *bed,
+		 struct wf_park *park);
+
+/* weft_job_stop_fd(). Thread: the one that runs it. */
+int wf_poke_stop_fd(struct weft_job *job);
+
+/* ---- for others ---- */
+
+/* Tells @job, which the caller owns and which is not home yet, to stop, after
+ * its state says so (work.h): makes its descriptor readable, interrupts it,
+ * wakes it from waiting for room for a part.
+ * Thread: owner of @job.  Lock: takes the park's if there is somebody to poke,
+ *         and the list's of crews if it has children. */
+void wf_poke_tell(struct weft_job *job);
+
+/* The same for all that run in @crew, whoever owns them; with their states.
+ * Thread: any.  Lock: takes the park's. */
+void wf_poke_tell_all(struct wf_crew *crew);
+
+/* Calls @look for each job that runs on a worker of @crew, the outer ones of a
+ * worker after the inner one. It may read what is I: and W: of them, and
+ * atomics.
+ * Thread: any.  Lock: takes the park's, and holds it meanwhile. */
+void wf_poke_each(struct wf_crew *crew,
+		  void (*look)(struct weft_job *job, struct wf_bed *bed,
+			       void *arg),
+		  void *arg);
+
+/* Installs the handler that does nothing for the crew's signal, once in the
+ * process for each signal, unless the program has one of its own.
+ * Thread: any.  Return: 0 or what sigaction(2) says. */
+int wf_poke_install(struct wf_crew *crew);
