@@ -91,9 +91,10 @@ URCU_CFLAGS := $(call cflags,liburcu-bp)
 URCU_LIBS := $(call libs,liburcu-bp)
 
 # Only weft-shelf needs these; without them it is left out.
-SHELF_MODULES := libmicrohttpd nettle libjpeg libargon2 jansson
+SHELF_MODULES := libmicrohttpd nettle libjpeg libargon2 jansson libmagic \
+	libzstd sqlite3
 SHELF_PACKAGES := libmicrohttpd-dev nettle-dev libjpeg-dev libargon2-dev \
-	libjansson-dev
+	libjansson-dev libmagic-dev libzstd-dev libsqlite3-dev
 HAVE_SHELF := $(call has,$(SHELF_MODULES))
 ifeq ($(HAVE_SHELF),yes)
 MHD_CFLAGS := $(call cflags,libmicrohttpd)
@@ -106,6 +107,12 @@ ARGON2_CFLAGS := $(call cflags,libargon2)
 ARGON2_LIBS := $(call libs,libargon2)
 JANSSON_CFLAGS := $(call cflags,jansson)
 JANSSON_LIBS := $(call libs,jansson)
+MAGIC_CFLAGS := $(call cflags,libmagic)
+MAGIC_LIBS := $(call libs,libmagic)
+ZSTD_CFLAGS := $(call cflags,libzstd)
+ZSTD_LIBS := $(call libs,libzstd)
+SQLITE_CFLAGS := $(call cflags,sqlite3)
+SQLITE_LIBS := $(call libs,sqlite3)
 else
 ifeq ($(MAKELEVEL),0)
 $(info weft-shelf is left out; it needs the Debian packages $(SHELF_PACKAGES))

@@ -16,8 +16,11 @@ SCRIPT_TESTS := \
 	shelf_busy \
 	shelf_drain \
 	shelf_idle \
+	shelf_jobs \
+	shelf_objects \
 	shelf_oom \
 	shelf_paths \
+	shelf_resolve \
 	shim \
 	tools \
 	tutorial \

@@ -2,19 +2,29 @@
 # Programs: weft-owner, weft-shelf and weft-stress.
 
 SHELF_SRC := \
+	tools/shelf/answer.c \
+	tools/shelf/exchange.c \
 	tools/shelf/file.c \
+	tools/shelf/get.c \
 	tools/shelf/http.c \
+	tools/shelf/jobs.c \
 	tools/shelf/judge.c \
+	tools/shelf/kit.c \
 	tools/shelf/listen.c \
 	tools/shelf/login.c \
 	tools/shelf/main.c \
 	tools/shelf/message.c \
 	tools/shelf/options.c \
+	tools/shelf/part.c \
+	tools/shelf/put.c \
+	tools/shelf/resolve.c \
 	tools/shelf/route.c \
 	tools/shelf/scale.c \
 	tools/shelf/stats.c \
+	tools/shelf/store.c \
 	tools/shelf/sum.c \
 	tools/shelf/thumb.c \
+	tools/shelf/upload.c \
 	tools/shelf/work.c
 
 # Its parts that are tested alone.
@@ -45,11 +55,11 @@ WEFT_LIBS := -L$(LIBDIR) -lweft -ltevent $(TALLOC_LIBS)
 WEFT_FILES := $(LIBDIR)/libweft.so.0 $(LIBDIR)/libweft.so \
 	$(LIBDIR)/libtevent.so.0 $(LIBDIR)/libtevent.so
 SHELF_LIBS := $(MHD_LIBS) $(NETTLE_LIBS) $(JPEG_LIBS) $(ARGON2_LIBS) \
-	$(JANSSON_LIBS)
+	$(JANSSON_LIBS) $(MAGIC_LIBS) $(ZSTD_LIBS) $(SQLITE_LIBS)
 
 $(OBJDIR)/tools/%.o: UNIT_CFLAGS := -Iinclude $(TALLOC_CFLAGS) \
 	$(MHD_CFLAGS) $(NETTLE_CFLAGS) $(JPEG_CFLAGS) $(ARGON2_CFLAGS) \
-	$(JANSSON_CFLAGS)
+	$(JANSSON_CFLAGS) $(MAGIC_CFLAGS) $(ZSTD_CFLAGS) $(SQLITE_CFLAGS)
 
 ifeq ($(HAVE_SHELF),yes)
 PROGRAMS += $(BINDIR)/weft-shelf
@@ -87,7 +97,7 @@ PROGRAMS += $(BINDIR)/weft-stress
 $(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\
 	$(WEFT_LIBS) -lm,$(WEFT_FILES)))
 
-.PHONY: differ dropin hazards stress model demo
+.PHONY: differ dropin hazards stress strain model demo
 
 STRESS_SECONDS ?= 60
 
@@ -105,6 +115,9 @@ hazards: ## what stock does where ours is safe, under valgrind
 
 model: ## the Spin models of docs/models and their mutants
 	tools/model
+
+strain: ## weft-shelf beside look-ups that hang, and under ten times its load
+	tools/strain
 
 demo: ## tools/demo: the main job on real input, with its figures
 	tools/demo

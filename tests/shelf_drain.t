@@ -65,6 +65,52 @@ subtest 'what was read is answered' => sub {
 	is(stop($shelf, 'none'), 0, 'then it ends by itself');
 };
 
+subtest 'an upload' => sub {
+	my $store = root();
+	my $shelf = start('--root', $root, '--store', $store);
+	my $half = connect_to($shelf);
+	send_to($half, "PUT /o/a HTTP/1.1\r\n${host}Content-Length: 600000\r\n"
+		  . "\r\n" . 'x' x 300_000);
+	ok(until_true('some of it is written', sub {
+		stats($shelf)->{pool}{completed} == 1;
+	}), 'half of one has come');
+	my $idle = connect_to($shelf);
+	send_to($idle, "GET /ping HTTP/1.1\r\n$host\r\n");
+	is(hear($idle)->{status}, 200, 'a client that stays');
+	my $work = connect_to($shelf);
+	send_to($work, "GET /sum/endless HTTP/1.1\r\n$host\r\n");
+	ok(running($shelf, 1), 'work that takes long');
+	kill 'TERM', $shelf->{pid};
+	ok(closed_to_others($shelf), 'nobody new comes in');
+	send_to($half, 'x' x 300_000);
+	is(hear($half)->{status}, 503, 'the rest comes too late');
+	my @files = grep { !m{/index} } glob "$store/*";
+	is_deeply(\@files, [], 'and nothing is kept');
+	is(stop($shelf), 0, 'the second signal: exit status 0');
+};
+
+# At whichever moment of an upload the end comes.
+subtest 'many ends of an upload' => sub {
+	my $store = root();
+	my %seen;
+	for my $part (map { $_ * 40_000 } 0 .. 20) {
+		my $shelf = start('--root', $root, '--store', $store,
+			qw(--drain 0));
+		my $client = connect_to($shelf);
+		send_to($client, "PUT /o/a$part HTTP/1.1\r\n${host}"
+			  . "Content-Length: 800000\r\n\r\n" . 'x' x $part);
+		$seen{ stop($shelf) }++;
+	}
+	is_deeply(\%seen, { 0 => 21 }, 'exit status 0 each time');
+	my $shelf = start('--root', $root, '--store', $store);
+	my @kept = grep { get($shelf, "/o/a$_")->{status} == 200 }
+	  map { $_ * 40_000 } 0 .. 20;
+	my @files = grep { !m{/index} } glob "$store/*";
+	is(scalar @files, scalar @kept, 'a file for what was kept, no other');
+	ok(!grep({ $_ != 800_000 } @kept), 'which was sent whole');
+	is(stop($shelf), 0, 'ends as told');
+};
+
 subtest 'nothing to wait for' => sub {
 	for my $signal (qw(TERM INT)) {
 		my $shelf = start('--root', $root);

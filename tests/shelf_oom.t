@@ -23,18 +23,22 @@ my $root = root();
 put("$root/a.txt", "hello\n");
 put("$root/p.jpg", picture('progressive'));
 
+# No object is uploaded: libmagic runs regular expressions, whose compiler, the C
+# library's, frees memory twice when it gets no more.
 my $form = 'user=alice';
 my @requests = (
 	"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n",
 	"GET /sum/a.txt HTTP/1.1\r\nHost: x\r\n\r\n",
 	"GET /thumb/p.jpg?w=20 HTTP/1.1\r\nHost: x\r\n\r\n",
 	"GET /stats HTTP/1.1\r\nHost: x\r\n\r\n",
+	"GET /resolve/127.0.0.1 HTTP/1.1\r\nHost: x\r\n\r\n",
+	"GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n",
 	"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n",
 	"PUT /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab",
 	"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: "
 	  . length($form) . "\r\n\r\n$form",
 );
-my @expected = (200, 200, 200, 200, 404, 405, 400);
+my @expected = (200, 200, 200, 200, 200, 200, 404, 405, 400);
 
 # What goes wrong when allocation $n fails: '' or what was seen; undef when
 # there are not that many.

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # shellcheck shell=bash
-# shelf: weft-shelf as a process of the demo: start, stop, log-in form.
+# shelf: weft-shelf as a process of a script: start, stop, log-in form.
 
+shelf_program=build/release/bin/weft-shelf
+shelf_prefix=()	# a command that runs it
 login_form='user=alice&password=correct+horse'
 login_type='Content-Type: application/x-www-form-urlencoded'
 shelf_pid=
@@ -12,7 +14,7 @@ shelf_start() {
 	local said=build/demo/$1.shelf.log tries=200
 
 	shift
-	build/release/bin/weft-shelf --port 0 --drain 5 "$@" \
+	"${shelf_prefix[@]}" "$shelf_program" --port 0 --drain 5 "$@" \
 		>"$said" 2>&1 </dev/null &
 	shelf_pid=$!
 	shelf_url=

@@ -123,6 +123,51 @@ int file_open(int root_fd, const char *path, int *ret_fd)
 	return 0;
 }
 
+/* Read a piece at @offset; another reader of the same file is not disturbed.
+ * Without a file (@fd below 0) that is an empty one.
+ *
+ * Thread: any.  Lock: none.
+ * Owns:   nothing.
+ * Return: bytes, 0 at the end, -1 with errno.
+ */
+ssize_t file_read(int fd, void *piece, size_t size, uint64_t offset)
+{
+	ssize_t n = 0;
+
+	if (fd < 0) {
+		return 0;
+	}
+	do {
+		n = pread(fd, piece, size, (off_t)offset);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Write all of a piece.
+ *
+ * Thread: any.  Lock: none.
+ * Owns:   nothing.
+ * Return: 0 or errno.
+ */
+int file_write(int fd, const void *piece, size_t size, uint64_t offset)
+{
+	const uint8_t *bytes = piece;
+
+	while (size > 0) {
+		const ssize_t n = pwrite(fd, bytes, size, (off_t)offset);
+
+		if (n < 0 && errno != EINTR) {
+			return errno;
+		}
+		if (n > 0) {
+			bytes += n;
+			size -= (size_t)n;
+			offset += (uint64_t)n;
+		}
+	}
+	return 0;
+}
+
 /* What to tell a client whose file could not be opened or read.
  *
  * Thread: any, with a tree of its own.  Lock: none.

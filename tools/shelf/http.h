@@ -18,10 +18,21 @@ struct http_server;
 struct http_handler {
 	/* The headers are in: true goes on, and says how long a body may be (0:
 	 * none may come); false refuses (NULL: no memory). May set
-	 * request->route. */
+	 * request->route, and request->upload: the body comes in pieces then.
+	 */
 	bool (*admit)(TALLOC_CTX *mem_ctx, struct message_request *request,
 		      size_t *ret_body_max, struct message_reply **refusal,
 		      void *private_data);
+
+	/* A piece of an upload; the next one comes when this is done. Takes
+	 * @piece, a talloc array that is full. NULL only without memory. */
+	struct tevent_req *(*feed)(TALLOC_CTX *mem_ctx,
+				   struct tevent_context *ev,
+				   const struct message_request *request,
+				   uint8_t *piece, void *private_data);
+	/* True: it was taken; false: refused (NULL: no memory). */
+	bool (*fed)(struct tevent_req *req, TALLOC_CTX *mem_ctx,
+		    struct message_reply **refusal);
 
 	/* The whole request is in. NULL only without memory. */
 	struct tevent_req *(*send)(TALLOC_CTX *mem_ctx,

@@ -5,11 +5,13 @@
  * spend 2 GiB on a log-in: 64 MiB, three passes; in one lane, because the
  * parallelism is the pool's business.
  *
- * Each worker keeps its 64 MiB from the first log-in it serves until it
- * leaves: mapping, faulting in and zeroing them anew takes longer than a whole
- * pass over them, and faults of one process wait for each other. What a
+ * The 64 MiB are kept from one log-in to the next until a worker leaves for
+ * want of work: mapping, faulting in and zeroing them anew takes longer than a
+ * whole pass over them, and faults of one process wait for each other. What a
  * password left in there is wiped by the library before it gives the memory
- * back to us.
+ * back to us. Any worker may serve a log-in, but only two at the same time (the
+ * lane's limit), so there are two places to keep memory in: taken and filled
+ * by an exchange, whose thread owns what it got.
  *
  * An unknown user costs the same work as a wrong password, so that the time of
  * an answer does not tell who has an account.
@@ -19,6 +21,7 @@
 #include "tools/shelf/login.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
@@ -29,7 +32,6 @@
 #include <weft.h>
 
 #include "tools/shelf/task.h"
-#include "tools/shelf/work.h"
 
 #define MEMORY_KIB         (64 * 1024)
 #define PASSES             3
@@ -69,77 +71,73 @@ struct login_task {
 	char *password;
 };
 
-/* O: its worker's. */
-struct login_memory {
-	uint8_t *bytes; /* NULL until the first log-in */
-	size_t size;
-};
+/* A: memory that no log-in uses, or NULL. */
+static _Atomic(void *) memory_kept[2];
+#define MEMORY_PLACES (sizeof(memory_kept) / sizeof(memory_kept[0]))
 
-/* The allocation callbacks of argon2 carry no pointer of ours: this is the
- * memory of the log-in that this thread is computing. */
-static _Thread_local struct login_memory *memory_in_use;
+#define MEMORY_BYTES ((size_t)MEMORY_KIB * 1024)
 
 /*
  * Memory
  */
 
-/* Thread: a new worker's.  Lock: none.
- * Owns:   the worker owns the state until login_worker_fini().
- * Return: 0 or errno.
- */
-int login_worker_init(void **ret_state, void *private_data)
+static void *memory_take(void)
 {
-	struct login_memory *memory = NULL;
+	for (size_t i = 0; i < MEMORY_PLACES; i++) {
+		void *bytes = atomic_exchange(&memory_kept[i], NULL);
 
-	(void)private_data;
-	memory = talloc_zero(NULL, struct login_memory);
-	if (memory == NULL) {
-		return ENOMEM;
+		if (bytes != NULL) {
+			return bytes;
+		}
 	}
-	*ret_state = memory;
-	return 0;
+	return NULL;
 }
 
-/* Thread: the leaving worker's.  Lock: none.
- * Owns:   takes the state.
+/* Give back what log-ins keep while there are none.
+ *
+ * Thread: any.  Lock: none.
+ * Owns:   nothing.
  * Return: nothing.
  */
-void login_worker_fini(void *state, void *private_data)
+void login_forget_memory(void)
 {
-	struct login_memory *memory = state;
+	void *bytes = NULL;
 
-	(void)private_data;
-	if (memory->bytes != NULL) {
-		(void)munmap(memory->bytes, memory->size);
+	while ((bytes = memory_take()) != NULL) {
+		(void)munmap(bytes, MEMORY_BYTES);
 	}
-	talloc_free(memory);
 }
 
 static int memory_lend(uint8_t **ret_bytes, size_t size)
 {
-	struct login_memory *memory = memory_in_use;
 	void *bytes = NULL;
 
-	if (memory->bytes == NULL) {
-		bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (bytes == MAP_FAILED) {
-			return ARGON2_MEMORY_ALLOCATION_ERROR;
-		}
-		memory->bytes = bytes;
-		memory->size = size;
-	}
-	if (size != memory->size) {
+	if (size != MEMORY_BYTES) {
 		return ARGON2_MEMORY_ALLOCATION_ERROR;
 	}
-	*ret_bytes = memory->bytes;
+	bytes = memory_take();
+	if (bytes == NULL) {
+		bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
+	if (bytes == MAP_FAILED) {
+		return ARGON2_MEMORY_ALLOCATION_ERROR;
+	}
+	*ret_bytes = bytes;
 	return ARGON2_OK;
 }
 
 static void memory_return(uint8_t *bytes, size_t size)
 {
-	(void)bytes;
-	(void)size;
+	for (size_t i = 0; i < MEMORY_PLACES; i++) {
+		void *none = NULL;
+
+		if (atomic_compare_exchange_strong(&memory_kept[i], &none,
+						   bytes)) {
+			return;
+		}
+	}
+	(void)munmap(bytes, size);
 }
 
 /*
@@ -246,8 +244,7 @@ static const struct account *account_find(const char *user)
 	return &nobody;
 }
 
-static int password_hash(struct login_memory *memory, char *password,
-			 const char *salt, uint8_t *hash)
+static int password_hash(char *password, const char *salt, uint8_t *hash)
 {
 	argon2_context context = { 0 };
 	uint8_t salt_copy[SALT_BYTES];
@@ -267,9 +264,7 @@ static int password_hash(struct login_memory *memory, char *password,
 	context.version = ARGON2_VERSION_13;
 	context.allocate_cbk = memory_lend;
 	context.free_cbk = memory_return;
-	memory_in_use = memory;
 	code = argon2_ctx(&context, Argon2_id);
-	memory_in_use = NULL;
 	return code == ARGON2_OK ? 0 : ENOMEM;
 }
 
@@ -288,8 +283,8 @@ int login_run(struct weft_job *job, void *block)
 	bool same = false;
 	int ret = 0;
 
-	ret = password_hash(work_worker_state(job), login->password,
-			    account->salt, hash);
+	(void)job;
+	ret = password_hash(login->password, account->salt, hash);
 	if (ret != 0) {
 		return ret;
 	}

@@ -5,6 +5,5 @@
 
 #include <stddef.h>
 
-int login_worker_init(void **ret_state, void *private_data);
-void login_worker_fini(void *state, void *private_data);
+void login_forget_memory(void);
 size_t login_form_max(void);

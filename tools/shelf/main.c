@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* weft-shelf: a small daemon whose loop never waits for its work.
  *
- *     clients -> http.c -> route.c -> work.c -> pool of workers
- *                  |          |                  sum.c, thumb.c, login.c
- *               judge.c    stats.c               file.c, scale.c
+ *     clients -> http.c, exchange.c -> route.c -> work.c -> pool of workers
+ *                    |                   |                sum.c, thumb.c ...
+ *                 judge.c             stats.c, jobs.c     file.c, store.c ...
  *
  * Life: start, serve, drain, end. SIGTERM or SIGINT begins the drain: nobody
  * new is let in, every request that was completely read is answered, later
- * ones are refused. It is over when nothing is left, when its time is up, or
- * when the signal comes again. What then still runs is abandoned: it is told
- * to stop and nobody waits for it.
+ * ones are refused. Then the pool is drained: what runs for nobody, a look-up
+ * that is stuck for one, comes to its end. All that has one end time; what is
+ * still there then, or when the signal comes again, is abandoned: it is named,
+ * told to stop, and nobody waits for it.
  *
  * An idle shelf sleeps in one epoll_wait() without a time limit: no periodic
  * timer, and no thread before the first piece of work.
@@ -17,6 +18,7 @@
  * Threads: main() and everything here is the loop's.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,21 +28,30 @@
 #include <talloc.h>
 
 #include <tevent.h>
+#include <weft.h>
 
 #include "tools/shelf/file.h"
 #include "tools/shelf/http.h"
-#include "tools/shelf/login.h"
+#include "tools/shelf/jobs.h"
+#include "tools/shelf/kit.h"
 #include "tools/shelf/options.h"
 #include "tools/shelf/route.h"
+#include "tools/shelf/store.h"
 #include "tools/shelf/work.h"
 
 struct life {
 	struct tevent_context *ev;
 	struct shelf shelf;
 	unsigned drain_seconds;
+	struct timeval end; /* of the drain */
+	struct tevent_timer *timer;
 	bool draining;
+	bool pool_draining;
 	bool over;
 };
+
+/* Never freed: workers that nobody waits for any more may use it. */
+static struct store *life_store;
 
 static int complain(const char *what, const char *which, int error)
 {
@@ -49,20 +60,56 @@ static int complain(const char *what, const char *which, int error)
 	return 1;
 }
 
+/* The pool is through, or out of time. */
+static void life_pool_drained(struct tevent_req *req)
+{
+	struct life *life = tevent_req_callback_data(req, struct life);
+	struct weft_job_info *left = NULL;
+	size_t count = 0;
+
+	(void)weft_pool_drain_recv(req, life, &left, &count);
+	talloc_free(req);
+	jobs_log(left, count);
+	talloc_free(left);
+	life->over = true;
+}
+
+/* The requests are answered, or their time is up. */
+static void life_drain_pool(struct life *life)
+{
+	struct weft_pool *pool = work_place_pool(life->shelf.place);
+	struct tevent_req *req = NULL;
+
+	if (life->pool_draining) {
+		return;
+	}
+	life->pool_draining = true;
+	TALLOC_FREE(life->timer);
+	if (pool != NULL) {
+		req = weft_pool_drain_send(life, life->ev, pool);
+	}
+	if (req == NULL || !tevent_req_set_endtime(req, life->ev, life->end)) {
+		life->over = true;
+		return;
+	}
+	tevent_req_set_callback(req, life_pool_drained, life);
+}
+
 static void life_drained(void *private_data)
 {
-	struct life *life = private_data;
-
-	life->over = true;
+	life_drain_pool(private_data);
 }
 
 static void life_out_of_time(struct tevent_context *ev, struct tevent_timer *te,
 			     struct timeval now, void *private_data)
 {
+	struct life *life = private_data;
+
 	(void)ev;
 	(void)te;
 	(void)now;
-	life_drained(private_data);
+	life->timer = NULL; /* the loop frees it */
+	life_drain_pool(life);
 }
 
 static void life_signal(struct tevent_context *ev, struct tevent_signal *se,
@@ -70,7 +117,6 @@ static void life_signal(struct tevent_context *ev, struct tevent_signal *se,
 			void *private_data)
 {
 	struct life *life = private_data;
-	struct tevent_timer *timer = NULL;
 
 	(void)se;
 	(void)signum;
@@ -81,10 +127,10 @@ static void life_signal(struct tevent_context *ev, struct tevent_signal *se,
 		return;
 	}
 	life->draining = true;
-	timer = tevent_add_timer(
-		ev, life, tevent_timeval_current_ofs(life->drain_seconds, 0),
-		life_out_of_time, life);
-	if (timer == NULL) {
+	life->end = tevent_timeval_current_ofs(life->drain_seconds, 0);
+	life->timer = tevent_add_timer(ev, life, life->end, life_out_of_time,
+				       life);
+	if (life->timer == NULL) {
 		life->over = true;
 		return;
 	}
@@ -115,8 +161,9 @@ static int life_place(struct life *life, const struct options *options)
 		.workers = options->workers,
 		.queue = options->queue,
 		.nice = options->nice,
-		.worker_init = login_worker_init,
-		.worker_fini = login_worker_fini,
+		.worker_init = kit_init,
+		.worker_fini = kit_fini,
+		.worker_private = life_store,
 	};
 	int ret = 0;
 
@@ -127,6 +174,28 @@ static int life_place(struct life *life, const struct options *options)
 	if (ret != 0) {
 		return complain("cannot make", "the pool", ret);
 	}
+	return 0;
+}
+
+/* What is served, and what is kept. */
+static int life_files(struct life *life, const struct options *options)
+{
+	int ret = 0;
+
+	ret = file_root_open(options->root, &life->shelf.root_fd);
+	if (ret != 0) {
+		return complain("cannot serve", options->root, ret);
+	}
+	life->shelf.upload_max = options->upload_max;
+	life->shelf.uploads_max = options->queue;
+	if (options->store == NULL) {
+		return 0;
+	}
+	ret = store_open(NULL, options->store, &life_store);
+	if (ret != 0) {
+		return complain("cannot open the store", options->store, ret);
+	}
+	life->shelf.store = life_store;
 	return 0;
 }
 
@@ -141,9 +210,9 @@ static int life_start(struct life *life, const struct options *options)
 		return complain("cannot make", "the event context", ENOMEM);
 	}
 	(void)tevent_context_set_wait_timeout(life->ev, UINT32_MAX);
-	ret = file_root_open(options->root, &life->shelf.root_fd);
+	ret = life_files(life, options);
 	if (ret != 0) {
-		return complain("cannot serve", options->root, ret);
+		return ret;
 	}
 	ret = life_place(life, options);
 	if (ret == 0) {
@@ -162,10 +231,18 @@ static int life_start(struct life *life, const struct options *options)
 	return 0;
 }
 
+/* ThreadSanitizer loses a signal that comes while it makes ready for the first
+ * one of a thread: that is in the first call which may wait. */
+static void be_ready_for_signals(void)
+{
+	(void)poll(NULL, 0, 0);
+}
+
 static int life_serve(struct life *life)
 {
 	int ret = 0;
 
+	be_ready_for_signals();
 	(void)printf("listening on http://127.0.0.1:%u\n",
 		     (unsigned)http_server_port(life->shelf.http));
 	(void)fflush(stdout);

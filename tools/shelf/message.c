@@ -12,7 +12,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <jansson.h>
 
 #define RETRY_AFTER_SECONDS "1"
 
@@ -66,6 +69,67 @@ struct message_reply *message_busy(TALLOC_CTX *mem_ctx, const char *why)
 	}
 	reply->header = "Retry-After";
 	reply->header_value = RETRY_AFTER_SECONDS;
+	return reply;
+}
+
+/* What to tell a client whose work ended with @error. Of the moment, not of the
+ * work: the queue is full, no memory. Those come again.
+ *
+ * Thread: any, with a tree of its own.  Lock: none.
+ * Owns:   the reply is a child of @mem_ctx.
+ * Return: NULL without memory.
+ */
+struct message_reply *message_failure(TALLOC_CTX *mem_ctx, int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return message_busy(mem_ctx, "the queue is full");
+	case EBUSY:
+		return message_busy(mem_ctx, "the store is busy");
+	case ECANCELED:
+		return message_busy(mem_ctx, "the work was cancelled");
+	case ESHUTDOWN:
+		return message_busy(mem_ctx, "shutting down");
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+		return message_busy(mem_ctx, "out of memory or files");
+	case ETIMEDOUT:
+		return message_text(mem_ctx, 504, "out of time");
+	case ENOSPC:
+	case EDQUOT:
+		return message_text(mem_ctx, 507, "no room in the store");
+	default:
+		return message_text(mem_ctx, 500, "%s", strerror(error));
+	}
+}
+
+/* A JSON value.
+ *
+ * Thread: any, with a tree of its own.  Lock: none.
+ * Owns:   takes the reference to @json (NULL: there was no memory for it); the
+ *         reply is a child of @mem_ctx.
+ * Return: NULL without memory.
+ */
+struct message_reply *message_json(TALLOC_CTX *mem_ctx, unsigned status,
+				   struct json_t *json)
+{
+	struct message_reply *reply = NULL;
+	char *text = NULL;
+
+	if (json == NULL) {
+		return NULL;
+	}
+	text = json_dumps(json, JSON_INDENT(2));
+	json_decref(json);
+	if (text == NULL) {
+		return NULL;
+	}
+	reply = message_text(mem_ctx, status, "%s", text);
+	free(text);
+	if (reply != NULL) {
+		reply->type = "application/json";
+	}
 	return reply;
 }
 

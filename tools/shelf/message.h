@@ -9,7 +9,9 @@
 
 #include <talloc.h>
 
+struct json_t;
 struct route;
+struct upload;
 
 /* Valid as long as the exchange it belongs to; nobody but http.c writes it. */
 struct message_request {
@@ -19,7 +21,9 @@ struct message_request {
 	const char *content_type; /* NULL when the client sent none */
 	const char *body;         /* body_size bytes and a NUL behind them */
 	size_t body_size;
-	const struct route *route; /* set when the request is admitted */
+	/* Set when the request is admitted. */
+	const struct route *route;
+	struct upload *upload; /* the body goes there in pieces, or NULL */
 };
 
 struct message_reply {
@@ -35,6 +39,9 @@ struct message_reply *message_text(TALLOC_CTX *mem_ctx, unsigned status,
 				   const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 struct message_reply *message_busy(TALLOC_CTX *mem_ctx, const char *why);
+struct message_reply *message_failure(TALLOC_CTX *mem_ctx, int error);
+struct message_reply *message_json(TALLOC_CTX *mem_ctx, unsigned status,
+				   struct json_t *json);
 struct message_reply *message_data(TALLOC_CTX *mem_ctx, const char *type,
 				   void *data, size_t size);
 

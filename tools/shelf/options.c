@@ -15,16 +15,22 @@
 #define QUEUE_MAX   1000000
 #define DRAIN_MAX   3600
 #define NICE_MAX    19
+#define MIB         ((size_t)1024 * 1024)
+#define UPLOAD_MAX  1024 /* MiB */
 
 static const char help[] =
 	"Usage: weft-shelf [OPTION]...\n"
 	"Serve the files below a directory over HTTP on 127.0.0.1: their\n"
-	"SHA-256, thumbnails of JPEGs, and a log-in that is expensive to try.\n"
+	"SHA-256, thumbnails of JPEGs, and a log-in that is expensive to try;\n"
+	"keep objects that are uploaded; look up hosts.\n"
 	"\n"
 	"  --root DIR       what to serve; nothing outside it (.)\n"
+	"  --store DIR      where objects are kept; without it, nowhere\n"
+	"  --max-upload N   how large one may be, in MiB, up to 1024 (64)\n"
 	"  --port N         where to listen; 0: any free port (8080)\n"
-	"  --workers N      threads for the work; 0: one for each CPU (0)\n"
-	"  --queue N        how much work may wait; more is refused (64)\n"
+	"  --workers N      threads that compute; 0: one for each CPU (0)\n"
+	"  --queue N        how much work of a kind may wait, and how many\n"
+	"                   uploads there may be; more is refused (64)\n"
 	"  --drain SECONDS  how long SIGTERM waits for answers (30)\n"
 	"  --nice N         nice value of the workers, 0 to 19 (10)\n"
 	"  --inline         do the work in the loop, without threads\n"
@@ -37,6 +43,11 @@ static const char help[] =
 	"                           1024 (200)\n"
 	"  POST /login              user=NAME&password=PASSWORD; for trying:\n"
 	"                           alice, 'correct horse'; bob, 'tr0ub4dor'\n"
+	"  GET /resolve/HOST        its addresses, as JSON, within 500 ms\n"
+	"  PUT /o/NAME              keeps what is sent; tells what it is\n"
+	"  GET /o/NAME              brings it back\n"
+	"  GET /jobs                what the workers do, as JSON\n"
+	"  DELETE /jobs/ID          ends one of these\n"
 	"  GET /stats               numbers, as JSON\n"
 	"\n"
 	"SIGTERM and SIGINT: answer what was asked, then end; again: end now.\n"
@@ -44,6 +55,8 @@ static const char help[] =
 
 enum {
 	OPTION_ROOT = 256,
+	OPTION_STORE,
+	OPTION_MAX_UPLOAD,
 	OPTION_PORT,
 	OPTION_WORKERS,
 	OPTION_QUEUE,
@@ -56,6 +69,8 @@ enum {
 
 static const struct option names[] = {
 	{ "root", required_argument, NULL, OPTION_ROOT },
+	{ "store", required_argument, NULL, OPTION_STORE },
+	{ "max-upload", required_argument, NULL, OPTION_MAX_UPLOAD },
 	{ "port", required_argument, NULL, OPTION_PORT },
 	{ "workers", required_argument, NULL, OPTION_WORKERS },
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
@@ -97,6 +112,13 @@ static bool option_take(struct options *options, int option)
 	case OPTION_ROOT:
 		options->root = optarg;
 		return true;
+	case OPTION_STORE:
+		options->store = optarg;
+		return true;
+	case OPTION_MAX_UPLOAD:
+		ok = number_parse("max-upload", 1, UPLOAD_MAX, &number);
+		options->upload_max = number * MIB;
+		return ok;
 	case OPTION_PORT:
 		ok = number_parse("port", 0, UINT16_MAX, &number);
 		options->port = (uint16_t)number;
@@ -138,6 +160,7 @@ enum options_verdict options_parse(int argc, char **argv,
 	 * slower. */
 	*options = (struct options){
 		.root = ".",
+		.upload_max = 64 * MIB,
 		.port = 8080,
 		.queue = 64,
 		.drain_seconds = 30,

@@ -4,12 +4,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct options {
 	const char *root;
+	const char *store; /* NULL: none */
+	size_t upload_max; /* bytes */
 	uint16_t port;
-	unsigned workers; /* 0: as many as the pool finds right */
+	unsigned workers; /* 0: one for each processor */
 	unsigned queue;
 	unsigned drain_seconds;
 	int nice;

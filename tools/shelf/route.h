@@ -3,12 +3,20 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include <talloc.h>
 
 #include "tools/shelf/http.h"
 
+struct store;
+
 struct shelf {
 	int root_fd;
+	struct store *store; /* NULL: there are no objects */
+	size_t upload_max;   /* bytes */
+	unsigned uploads_max;
+	unsigned uploads; /* now */
 	struct work_place *place;
 	struct stats *stats;
 	struct http_server *http;

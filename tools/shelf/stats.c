@@ -11,7 +11,6 @@
  */
 #include "tools/shelf/stats.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -152,18 +151,75 @@ static json_t *pool_json(struct weft_pool *pool)
 	}
 	weft_pool_stats(pool, &now);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
-			 " s:I, s:I}",
+			 " s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "workers", whole(now.workers), "idle", whole(now.idle),
 			 "queued", whole(now.queued), "running",
 			 whole(now.running), "submitted", whole(now.submitted),
 			 "completed", whole(now.completed), "withdrawn",
 			 whole(now.withdrawn), "refused", whole(now.refused),
 			 "orphans", whole(now.orphans), "started",
-			 whole(now.started));
+			 whole(now.started), "blocked", whole(now.blocked),
+			 "overdue", whole(now.overdue), "late", whole(now.late),
+			 "spares", whole(now.spares));
+}
+
+/* The value that @share of all are below: the top of their power of two. */
+static json_int_t histogram_percentile(const struct weft_histogram *h,
+				       double share)
+{
+	const double rank = share * (double)h->total;
+	uint64_t seen = 0;
+
+	for (unsigned i = 0; i < WEFT_HISTOGRAM_SIZE; i++) {
+		seen += h->count[i];
+		if (seen > 0 && (double)seen >= rank) {
+			return (json_int_t)(UINT64_C(1) << i);
+		}
+	}
+	return 0;
+}
+
+static json_t *histogram_json(const struct weft_histogram *h)
+{
+	return json_pack(
+		"{s:I, s:I, s:I}", "p50", histogram_percentile(h, 0.50), "p99",
+		histogram_percentile(h, 0.99), "max", whole(h->max_ns / 1000));
+}
+
+static json_t *lane_json(const struct weft_lane_stats *lane)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "queued",
+			 whole(lane->queued), "running", whole(lane->running),
+			 "submitted", whole(lane->submitted), "completed",
+			 whole(lane->completed), "withdrawn",
+			 whole(lane->withdrawn), "refused",
+			 whole(lane->refused), "wait_us",
+			 histogram_json(&lane->wait), "run_us",
+			 histogram_json(&lane->run));
+}
+
+/* An object with a member for each lane. */
+static int lanes_json(TALLOC_CTX *mem_ctx, struct weft_pool *pool,
+		      json_t **ret_json)
+{
+	struct weft_lane_stats *lanes = NULL;
+	size_t count = 0;
+	int ret = 0;
+
+	if (pool != NULL) {
+		ret = weft_pool_lanes(pool, mem_ctx, &lanes, &count);
+	}
+	*ret_json = json_object();
+	for (size_t i = 0; i < count; i++) {
+		(void)json_object_set_new(*ret_json, lanes[i].name,
+					  lane_json(&lanes[i]));
+	}
+	talloc_free(lanes);
+	return ret;
 }
 
 static json_t *stats_json(const struct stats *stats, struct weft_pool *pool,
-			  unsigned connections)
+			  json_t *lanes, unsigned connections)
 {
 	struct timespec now = { 0 };
 	json_t *routes = NULL;
@@ -174,11 +230,11 @@ static json_t *stats_json(const struct stats *stats, struct weft_pool *pool,
 		(void)json_object_set_new(routes, stats->series[i].name,
 					  series_json(&stats->series[i]));
 	}
-	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "mode",
+	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "mode",
 			 pool == NULL ? "inline" : "pool", "uptime_s",
 			 whole((uint64_t)(now.tv_sec - stats->started.tv_sec)),
 			 "connections", whole(connections), "pool",
-			 pool_json(pool), "routes", routes);
+			 pool_json(pool), "lanes", lanes, "routes", routes);
 }
 
 /* All numbers as one JSON object (@pool NULL: there is none).
@@ -191,23 +247,13 @@ struct message_reply *stats_reply(TALLOC_CTX *mem_ctx,
 				  const struct stats *stats,
 				  struct weft_pool *pool, unsigned connections)
 {
-	struct message_reply *reply = NULL;
-	json_t *json = NULL;
-	char *text = NULL;
+	json_t *lanes = NULL;
+	int ret = 0;
 
-	json = stats_json(stats, pool, connections);
-	if (json == NULL) {
+	ret = lanes_json(mem_ctx, pool, &lanes);
+	if (ret != 0) {
 		return NULL;
 	}
-	text = json_dumps(json, JSON_INDENT(2));
-	json_decref(json);
-	if (text == NULL) {
-		return NULL;
-	}
-	reply = message_text(mem_ctx, 200, "%s", text);
-	free(text);
-	if (reply != NULL) {
-		reply->type = "application/json";
-	}
-	return reply;
+	return message_json(mem_ctx, 200,
+			    stats_json(stats, pool, lanes, connections));
 }

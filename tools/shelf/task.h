@@ -13,7 +13,7 @@ struct weft_job;
 
 struct task {
 	int root_fd;
-	const char *path; /* below the root, for routes that have one */
+	const char *path; /* below the root, or an object's name */
 	/* Set by prepare: a refusal, no work is done. Set by the work: the
 	 * answer. */
 	struct message_reply *reply;
@@ -33,3 +33,7 @@ int thumb_run(struct weft_job *job, void *block);
 struct task *login_prepare(const struct message_request *request,
 			   const char *rest);
 int login_run(struct weft_job *job, void *block);
+
+struct task *get_prepare(const struct message_request *request,
+			 const char *rest);
+int get_run(struct weft_job *job, void *block);

@@ -5,11 +5,20 @@
  * worker of a pool, or in the loop before work_send() returns, which is what a
  * daemon without a pool does. Everything around them is the same as well.
  *
- * A function that runs here gets no job. The two questions it may ask about
- * its job are therefore asked through this file.
+ * The pool has a lane for each kind of work:
  *
- * Threads: work_send() and work_recv() belong to the loop; the two questions
- * to whoever runs the function.
+ *     cpu, login   compute: together as many threads as there are processors;
+ *                  where both have work that waits, cpu is let in more often,
+ *                  and of log-ins, each of which needs much memory, only two
+ *                  run at the same time
+ *     disk, slow   sleep: a few threads each that are kept for them, in
+ *                  addition, so that nobody waits behind a look-up that hangs
+ *
+ * A function that runs here gets no job. The questions it may ask about its
+ * job are therefore asked through this file.
+ *
+ * Threads: work_send() and work_recv() belong to the loop; the questions to
+ * whoever runs the function.
  */
 #include "tools/shelf/work.h"
 
@@ -17,17 +26,27 @@
 #include <sched.h>
 #include <string.h>
 
+#include "tools/shelf/jobs.h"
+
 /* Long enough for the memory that a worker keeps to be worth it, short enough
  * to give it back to the machine soon. */
-#define IDLE_MS 3000
+#define IDLE_MS      3000
+#define CPU_WEIGHT   3
+#define LOGINS_MAX   2
+#define DISK_WORKERS 2
+#define SLOW_WORKERS 4
 
 struct work_place {
 	struct weft_pool *pool; /* NULL: here */
+	struct weft_lane *lanes[WORK_LANES];
+	struct weft_serial *serial;
+	struct jobs *jobs;
 	struct work_options options;
 };
 
 struct work_state {
 	void *block;
+	struct tevent_req *job;
 };
 
 /* O: the loop's own worker state, when work runs here. */
@@ -36,14 +55,13 @@ static void *here_state;
 static int place_destructor(struct work_place *place)
 {
 	if (place->options.here && here_state != NULL) {
-		place->options.worker_fini(here_state, NULL);
+		place->options.worker_fini(here_state,
+					   place->options.worker_private);
 		here_state = NULL;
 	}
 	return 0;
 }
 
-/* The work computes and hardly waits: more threads than processors would only
- * take memory and each other's time. */
 static unsigned cpus_usable(void)
 {
 	cpu_set_t set;
@@ -52,6 +70,57 @@ static unsigned cpus_usable(void)
 	CPU_ZERO(&set);
 	ret = sched_getaffinity(0, sizeof(set), &set);
 	return ret == 0 ? (unsigned)CPU_COUNT(&set) : 2;
+}
+
+static int place_make_lanes(struct work_place *place, unsigned cpus)
+{
+	const struct weft_lane_options lanes[WORK_LANES] = {
+		[WORK_CPU] = { .name = "cpu",
+			       .max = cpus,
+			       .weight = CPU_WEIGHT },
+		[WORK_LOGIN] = { .name = "login", .max = LOGINS_MAX },
+		[WORK_DISK] = { .name = "disk",
+				.reserved = DISK_WORKERS,
+				.max = DISK_WORKERS },
+		[WORK_SLOW] = { .name = "slow",
+				.reserved = SLOW_WORKERS,
+				.max = SLOW_WORKERS },
+	};
+	int ret = 0;
+
+	for (unsigned i = 0; i < WORK_LANES && ret == 0; i++) {
+		ret = weft_lane_create(place, place->pool, &lanes[i],
+				       &place->lanes[i]);
+	}
+	if (ret == 0) {
+		ret = weft_serial_create(place, place->pool, &place->serial);
+	}
+	return ret;
+}
+
+/* Computing work hardly waits: more threads for it than processors would only
+ * take memory and each other's time. */
+static int place_make_pool(struct work_place *place,
+			   const struct work_options *options)
+{
+	const unsigned cpus = options->workers > 0 ? options->workers
+						   : cpus_usable();
+	struct weft_pool_options pool = { 0 };
+	int ret = 0;
+
+	pool.name = "shelf";
+	pool.max = cpus + DISK_WORKERS + SLOW_WORKERS;
+	pool.idle_ms = IDLE_MS;
+	pool.queue_limit = options->queue;
+	pool.nice = options->nice;
+	pool.worker_init = options->worker_init;
+	pool.worker_fini = options->worker_fini;
+	pool.worker_private = options->worker_private;
+	ret = weft_pool_create(place, &pool, &place->pool);
+	if (ret == 0) {
+		ret = place_make_lanes(place, cpus);
+	}
+	return ret;
 }
 
 /* A place where work is done. Freeing it abandons what is queued or running.
@@ -63,30 +132,21 @@ static unsigned cpus_usable(void)
 int work_place_create(TALLOC_CTX *mem_ctx, const struct work_options *options,
 		      struct work_place **ret_place)
 {
-	struct weft_pool_options pool = { 0 };
 	struct work_place *place = NULL;
-	int ret = 0;
+	int ret = ENOMEM;
 
 	place = talloc_zero(mem_ctx, struct work_place);
 	if (place == NULL) {
 		return ENOMEM;
 	}
 	place->options = *options;
-	if (options->here) {
-		ret = options->worker_init(&here_state, NULL);
+	place->jobs = jobs_create(place);
+	if (place->jobs != NULL && options->here) {
+		ret = options->worker_init(&here_state,
+					   options->worker_private);
 		talloc_set_destructor(place, place_destructor);
-	} else {
-		pool.name = "shelf";
-		pool.max = options->workers;
-		if (pool.max == 0) {
-			pool.max = cpus_usable();
-		}
-		pool.idle_ms = IDLE_MS;
-		pool.queue_limit = options->queue;
-		pool.nice = options->nice;
-		pool.worker_init = options->worker_init;
-		pool.worker_fini = options->worker_fini;
-		ret = weft_pool_create(place, &pool, &place->pool);
+	} else if (place->jobs != NULL) {
+		ret = place_make_pool(place, options);
 	}
 	if (ret != 0) {
 		talloc_free(place);
@@ -105,6 +165,29 @@ struct weft_pool *work_place_pool(const struct work_place *place)
 	return place->pool;
 }
 
+/* Thread: the loop's.  Lock: none.
+ * Owns:   nothing; the lane is the place's.
+ * Return: NULL when work runs here.
+ */
+struct weft_lane *work_place_lane(const struct work_place *place,
+				  enum work_lane lane)
+{
+	return place->lanes[lane];
+}
+
+/* Thread: the loop's.  Lock: none.
+ * Owns:   nothing; the list is the place's.
+ * Return: the jobs that somebody waits for.
+ */
+struct jobs *work_place_jobs(const struct work_place *place)
+{
+	return place->jobs;
+}
+
+/*
+ * One piece of work
+ */
+
 static void work_done(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq,
@@ -112,6 +195,7 @@ static void work_done(struct tevent_req *subreq)
 	struct work_state *state = tevent_req_data(req, struct work_state);
 	int ret = 0;
 
+	state->job = NULL;
 	ret = weft_job_recv(subreq, state, &state->block);
 	TALLOC_FREE(subreq);
 	if (ret != 0) {
@@ -121,20 +205,55 @@ static void work_done(struct tevent_req *subreq)
 	tevent_req_done(req);
 }
 
-/* Run @fn on the block behind @pp_block. Freeing the request cancels it.
+/* The job ends with ECANCELED then, and so does the request. */
+static bool work_cancel(struct tevent_req *req)
+{
+	struct work_state *state = tevent_req_data(req, struct work_state);
+
+	return state->job != NULL && tevent_req_cancel(state->job);
+}
+
+static struct tevent_req *work_send_job(struct tevent_req *req,
+					struct tevent_context *ev,
+					struct work_place *place,
+					const struct work_order *order,
+					void *pp_block)
+{
+	struct work_state *state = tevent_req_data(req, struct work_state);
+	const struct weft_job_options options = {
+		.name = order->name,
+		.lane = place->lanes[order->lane],
+		.serial = order->serial ? place->serial : NULL,
+		.key = order->key,
+	};
+
+	state->job = weft_job_send_sized(state, ev, place->pool, order->fn,
+					 pp_block, &options, sizeof(options),
+					 order->name, order->location);
+	if (state->job == NULL) {
+		talloc_free(req);
+		return NULL;
+	}
+	/* Without memory for that it cannot be cancelled by its number. */
+	(void)jobs_watch(place->jobs, state->job);
+	tevent_req_set_callback(state->job, work_done, req);
+	tevent_req_set_cancel_fn(req, work_cancel);
+	return req;
+}
+
+/* Do what @order says with the block behind @pp_block. Freeing the request
+ * cancels it.
  *
  * Thread: owner of @ev.  Lock: none.
  * Owns:   takes the block, unless there is no memory for the request.
  * Return: NULL without memory.
  */
 struct tevent_req *work_send(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
-			     struct work_place *place, const char *name,
-			     weft_job_fn_t fn, void *pp_block)
+			     struct work_place *place,
+			     const struct work_order *order, void *pp_block)
 {
 	struct tevent_req *req = NULL;
-	struct tevent_req *subreq = NULL;
 	struct work_state *state = NULL;
-	const struct weft_job_options options = { .name = name };
 	int ret = 0;
 
 	req = tevent_req_create(mem_ctx, &state, struct work_state);
@@ -142,20 +261,12 @@ struct tevent_req *work_send(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
 		return NULL;
 	}
 	if (place->pool != NULL) {
-		subreq = weft_job_send_sized(
-			state, ev, place->pool, fn, pp_block, &options,
-			sizeof(options), name, __location__);
-		if (subreq == NULL) {
-			talloc_free(req);
-			return NULL;
-		}
-		tevent_req_set_callback(subreq, work_done, req);
-		return req;
+		return work_send_job(req, ev, place, order, pp_block);
 	}
 	memcpy(&state->block, pp_block, sizeof(state->block));
 	memset(pp_block, 0, sizeof(state->block));
 	state->block = talloc_steal(state, state->block);
-	ret = fn(NULL, state->block);
+	ret = order->fn(NULL, state->block);
 	if (ret != 0) {
 		tevent_req_error(req, (uint64_t)ret);
 	} else {
@@ -184,6 +295,10 @@ int work_recv(struct tevent_req *req, TALLOC_CTX *mem_ctx, void *pp_block)
 	return ret;
 }
 
+/*
+ * For the functions
+ */
+
 /* Thread: the one that runs the function.  Lock: none.
  * Owns:   nothing.
  * Return: true when nobody wants the result any more.
@@ -191,6 +306,19 @@ int work_recv(struct tevent_req *req, TALLOC_CTX *mem_ctx, void *pp_block)
 bool work_should_stop(struct weft_job *job)
 {
 	return job != NULL && weft_job_should_stop(job);
+}
+
+/* Say how far it has come.
+ *
+ * Thread: the one that runs the function.  Lock: none.
+ * Owns:   nothing.
+ * Return: nothing.
+ */
+void work_progress(struct weft_job *job, uint64_t done, uint64_t total)
+{
+	if (job != NULL) {
+		weft_job_set_progress(job, done, total);
+	}
 }
 
 /* Thread: the one that runs the function.  Lock: none.

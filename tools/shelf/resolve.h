@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Resolve: the addresses of a host.
+ */
+#pragma once
+
+#include <talloc.h>
+
+#include <tevent.h>
+
+#include "tools/shelf/message.h"
+
+struct shelf;
+
+struct tevent_req *resolve_send(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+				struct shelf *shelf,
+				const struct message_request *request,
+				const char *host);
+int resolve_recv(struct tevent_req *req, TALLOC_CTX *mem_ctx,
+		 struct message_reply **ret_reply);
