@@ -45,11 +45,15 @@ STRESS_SRC := \
 	tools/stress/address.c \
 	tools/stress/fork.c \
 	tools/stress/jobs.c \
+	tools/stress/kill.c \
+	tools/stress/kill_jobs.c \
+	tools/stress/lanes.c \
 	tools/stress/loops.c \
 	tools/stress/mailbox.c \
 	tools/stress/main.c \
 	tools/stress/pairs.c \
 	tools/stress/proxy.c \
+	tools/stress/serial.c \
 
 WEFT_LIBS := -L$(LIBDIR) -lweft -ltevent $(TALLOC_LIBS)
 WEFT_FILES := $(LIBDIR)/libweft.so.0 $(LIBDIR)/libweft.so \

@@ -32,7 +32,8 @@
 
 static const struct stress_protocol *const protocols[] = {
 	&stress_mailbox, &stress_address, &stress_proxy, &stress_jobs,
-	&stress_pairs,   &stress_fork,    &stress_loops,
+	&stress_pairs,   &stress_fork,    &stress_loops, &stress_lanes,
+	&stress_serial,  &stress_kill,
 };
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))

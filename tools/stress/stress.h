@@ -48,6 +48,9 @@ extern const struct stress_protocol stress_jobs;
 extern const struct stress_protocol stress_pairs;
 extern const struct stress_protocol stress_fork;
 extern const struct stress_protocol stress_loops;
+extern const struct stress_protocol stress_lanes;
+extern const struct stress_protocol stress_serial;
+extern const struct stress_protocol stress_kill;
 
 /* The next number; and one below @limit, 0 for a limit of 0. */
 uint64_t stress_roll(struct stress_dice *dice);
