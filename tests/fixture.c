@@ -249,6 +249,7 @@ void fixture_run_backend(const char *backend, const char *name, fixture_fn fn,
 	size_t blocks = 0;
 	size_t left = 0;
 	unsigned results = tap_count();
+	unsigned threads = fixture_thread_count();
 
 	if (backend != NULL) {
 		(void)snprintf(label, sizeof(label), "[%s]", backend);
@@ -266,6 +267,10 @@ void fixture_run_backend(const char *backend, const char *name, fixture_fn fn,
 	fn(&fx);
 	ok(tap_count() > results, "%s: something was tested", name);
 	fixture_close(&fx);
+	if (!tracked) {
+		/* They end by themselves, perhaps a little later. */
+		fixture_wait_threads(threads);
+	}
 
 	if (tracked) {
 		left = talloc_total_blocks(NULL) - blocks;

@@ -66,7 +66,8 @@ typedef void (*fixture_fn)(struct fixture *fx);
 
 enum fixture_flags {
 	/* Threads use talloc, or libweft is in play: talloc's null tracking
-	 * stays off, so only what hangs below fx->mem is looked at. */
+	 * stays off, so only what hangs below fx->mem is looked at. The threads
+	 * of a test have ended before the next one begins. */
 	FIXTURE_THREADS = 1,
 	FIXTURE_NO_CONTEXT = 2,
 	/* The test leaves a descriptor or memory behind on purpose, which it
