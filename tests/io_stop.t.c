@@ -191,11 +191,15 @@ static void late_while_running(struct fixture *fx)
 	static struct stop stop;
 	struct weft_job_options options = { .name = "late" };
 	struct weft_pool *pool = pooltest_pool(fx, 1);
+	struct outcome first = { .done = false };
 	struct tevent_req *req = NULL;
 	int fd = -1;
 
+	/* The worker is there: it begins long before the deadline. */
+	(void)outcome_send(fx, pool, quick_run, NULL, &first);
+	(void)tevent_loop_wait(fx->ev);
 	atomic_store(&stop_in_openat, &stop);
-	options.deadline_ns = weft_deadline_ms(20);
+	options.deadline_ns = weft_deadline_ms(300);
 	req = weft_open_send(fx->mem, fx->ev, pool, AT_FDCWD, "/dev/null",
 			     O_RDONLY, 0, &options);
 	fixture_gate_wait(&stop.reached, 1);
