@@ -4,7 +4,8 @@
  * The loop keeps interest per descriptor in slots (fdmux.h). A backend mirrors
  * slots into the kernel, waits, and names one ready slot a wait; who handles
  * it, and in which order among several fd events, is not its business. Nothing
- * here runs user code.
+ * here runs user code. One that learns of several at once keeps the others for
+ * the next waits, and says so in ev->fds_kept.
  *
  * Failure: a backend that finds itself unable to go on calls
  * ev->backend_failed, which either replaces it (then everything is told to the
@@ -35,6 +36,7 @@ enum tev_wait {
 	TEV_WAIT_INTERRUPTED, /* a signal came */
 	TEV_WAIT_NOTHING,     /* woken, but for nothing that is still there */
 	TEV_WAIT_REPLACED,    /* it failed, and another backend is there now */
+	TEV_WAIT_NEVER,       /* simulated, and nothing will ever happen */
 };
 
 struct tev_backend {
@@ -86,5 +88,6 @@ struct tev_backend {
 
 extern const struct tev_backend tev_backend_passive;
 extern const struct tev_backend tev_backend_epoll;
+extern const struct tev_backend tev_backend_epoll_batch;
 extern const struct tev_backend tev_backend_poll;
 extern const struct tev_backend tev_backend_poll_mt;

@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Epoll: the backend for Linux, one event fetched a wait.
+/* Epoll: the backends for Linux.
  *
  * Level-triggered, with the slot's generation and index as the kernel's user
- * data. One event a wait keeps tevent's promise that a handler sees the state
- * of its descriptor as it is now, not as it was before another handler ran.
+ * data. They differ in how many reports one system call fetches.
+ *
+ * "epoll" fetches one: that keeps tevent's promise that a handler sees the
+ * state of its descriptor as it is now, not as it was before another handler
+ * ran.
+ *
+ * "epoll_batch" fetches up to EPOLL_BATCH and hands them out one a pass; each
+ * pass looks at everything that comes before descriptors first, as ever. What
+ * it saves is most of the epoll_wait() calls of a busy loop. What it costs: a
+ * handler may be called for input that another handler has read meanwhile,
+ * which does no harm where all descriptors are non-blocking. Hence by name
+ * only. What is kept is
+ *   - a name, not a pointer: whoever has left since is not found;
+ *   - good for what its events want when it is handed out, not before;
+ *   - dropped where it would be misleading: a pass on another level of nesting,
+ *     a new set. The kernel reports again what is still so; that is why this
+ *     backend has no edge-triggered slots.
  *
  * What the kernel knows can differ from what the slot says, since it watches
  * open files and not numbers:
@@ -33,8 +48,14 @@
 #include "engine/fdmux.h"
 #include "engine/trace.h"
 
+#define EPOLL_BATCH 256
+
 struct epoll_backend {
 	int fd;
+	int limit;      /* I: reports fetched by one system call */
+	uint32_t level; /* O: of nesting, where what is kept was fetched */
+	uint32_t next;  /* O: the first of ev->fds_kept that are left */
+	struct epoll_event events[];
 };
 
 static void epoll_failed(struct tevent_context *ev, const char *what)
@@ -71,13 +92,17 @@ static int epoll_change(struct epoll_backend *self, int operation,
 								     : errno;
 }
 
-static int epoll_backend_open(struct tevent_context *ev)
+static int epoll_open(struct tevent_context *ev, int limit)
 {
-	struct epoll_backend *self = talloc(ev, struct epoll_backend);
+	struct epoll_backend *self = talloc_named_const(
+		ev, sizeof(*self) + (size_t)limit * sizeof(self->events[0]),
+		"struct epoll_backend");
 
 	if (self == NULL) {
 		return ENOMEM;
 	}
+	self->limit = limit;
+	ev->fds_kept = 0;
 	self->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (self->fd < 0) {
 		int error = errno;
@@ -87,6 +112,16 @@ static int epoll_backend_open(struct tevent_context *ev)
 	}
 	ev->backend_data = self;
 	return 0;
+}
+
+static int epoll_open_strict(struct tevent_context *ev)
+{
+	return epoll_open(ev, 1);
+}
+
+static int epoll_open_batch(struct tevent_context *ev)
+{
+	return epoll_open(ev, EPOLL_BATCH);
 }
 
 static void epoll_backend_close(struct tevent_context *ev)
@@ -100,6 +135,7 @@ static void epoll_backend_close(struct tevent_context *ev)
 		(void)close(self->fd);
 	}
 	ev->backend_data = NULL;
+	ev->fds_kept = 0;
 	TALLOC_FREE(self);
 }
 
@@ -108,6 +144,7 @@ static void epoll_rebuild(struct tevent_context *ev)
 {
 	struct epoll_backend *self = ev->backend_data;
 
+	ev->fds_kept = 0;
 	(void)close(self->fd);
 	self->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (self->fd < 0) {
@@ -177,6 +214,9 @@ static uint32_t epoll_ready(uint32_t events)
 {
 	uint32_t ready = 0;
 
+	if (tev_likely(events == EPOLLIN)) {
+		return TEV_READY_IN;
+	}
 	if ((events & EPOLLIN) != 0) {
 		ready |= TEV_READY_IN;
 	}
@@ -192,45 +232,114 @@ static uint32_t epoll_ready(uint32_t events)
 	return ready;
 }
 
+/* Fetches reports. Return: TEV_WAIT_READY: there is one at least. */
+static enum tev_wait epoll_fetch(struct tevent_context *ev,
+				 struct epoll_backend *self, int timeout_ms)
+{
+	int count = 0;
+	int error = 0;
+
+	tev_trace_loop(ev, TEVENT_TRACE_BEFORE_WAIT);
+	count = epoll_wait(self->fd, self->events, self->limit, timeout_ms);
+	error = errno;
+	tev_trace_loop(ev, TEVENT_TRACE_AFTER_WAIT);
+	if (count > 0) {
+		self->next = 0;
+		self->level = ev->level;
+		ev->fds_kept = (uint32_t)count;
+		return TEV_WAIT_READY;
+	}
+	if (count == 0) {
+		return TEV_WAIT_TIMEOUT;
+	}
+	if (error == EINTR) {
+		return TEV_WAIT_INTERRUPTED;
+	}
+	errno = error;
+	epoll_failed(ev, "epoll_wait");
+	return TEV_WAIT_REPLACED;
+}
+
+/* Whether every report that was just fetched is about a slot of ours. Those
+ * that are kept are brought into the cache by it. */
+static bool epoll_all_known(const struct tevent_context *ev,
+			    const struct epoll_backend *self)
+{
+	uint32_t end = self->next + ev->fds_kept;
+	uint32_t i = 0;
+
+	for (i = self->next; i < end; i++) {
+		if (tev_fdmux_find(&ev->mux, self->events[i].data.u64) ==
+		    NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Takes the next report that is left.
+ * Return: its slot; NULL when that is not there any more. */
+static struct tev_slot *epoll_take(struct tevent_context *ev,
+				   struct epoll_backend *self,
+				   uint32_t *ret_ready)
+{
+	const struct epoll_event *event = &self->events[self->next];
+
+	self->next++;
+	ev->fds_kept--;
+	*ret_ready = epoll_ready(event->events);
+	return tev_fdmux_find(&ev->mux, event->data.u64);
+}
+
+/* Takes the next that was kept from an earlier pass.
+ * Return: false when there is none. */
+static bool epoll_take_kept(struct tevent_context *ev,
+			    struct epoll_backend *self,
+			    struct tev_slot **ret_slot, uint32_t *ret_ready)
+{
+	if (self->level != ev->level) {
+		ev->fds_kept = 0;
+	}
+	while (ev->fds_kept > 0) {
+		struct tev_slot *slot = epoll_take(ev, self, ret_ready);
+
+		if (slot != NULL) {
+			*ret_slot = slot;
+			return true;
+		}
+	}
+	return false;
+}
+
 static enum tev_wait epoll_backend_wait(struct tevent_context *ev,
 					int timeout_ms,
 					struct tev_slot **ret_slot,
 					uint32_t *ret_ready)
 {
 	struct epoll_backend *self = ev->backend_data;
-	struct epoll_event event;
 	struct tev_slot *slot = NULL;
-	int count = 0;
-	int error = 0;
+	enum tev_wait result = TEV_WAIT_NOTHING;
 
-	tev_trace_loop(ev, TEVENT_TRACE_BEFORE_WAIT);
-	count = epoll_wait(self->fd, &event, 1, timeout_ms);
-	error = errno;
-	tev_trace_loop(ev, TEVENT_TRACE_AFTER_WAIT);
-	if (count == 0) {
-		return TEV_WAIT_TIMEOUT;
+	if (tev_unlikely(ev->fds_kept > 0) &&
+	    epoll_take_kept(ev, self, ret_slot, ret_ready)) {
+		return TEV_WAIT_READY;
 	}
-	if (count < 0) {
-		if (error == EINTR) {
-			return TEV_WAIT_INTERRUPTED;
-		}
-		errno = error;
-		epoll_failed(ev, "epoll_wait");
-		return TEV_WAIT_REPLACED;
+	result = epoll_fetch(ev, self, timeout_ms);
+	if (result != TEV_WAIT_READY) {
+		return result;
 	}
-	slot = tev_fdmux_find(&ev->mux, event.data.u64);
-	if (slot == NULL) {
+	slot = epoll_take(ev, self, ret_ready);
+	if (slot == NULL || (ev->fds_kept > 0 && !epoll_all_known(ev, self))) {
 		epoll_rebuild(ev);
 		return TEV_WAIT_NOTHING;
 	}
 	*ret_slot = slot;
-	*ret_ready = epoll_ready(event.events);
 	return TEV_WAIT_READY;
 }
 
 const struct tev_backend tev_backend_epoll = {
 	.name = "epoll",
-	.open = epoll_backend_open,
+	.open = epoll_open_strict,
 	.close = epoll_backend_close,
 	.apply = epoll_backend_apply,
 	.wait = epoll_backend_wait,
@@ -238,4 +347,16 @@ const struct tev_backend tev_backend_epoll = {
 	.changed = NULL,
 	.by_event = false,
 	.edge = true,
+};
+
+const struct tev_backend tev_backend_epoll_batch = {
+	.name = "epoll_batch",
+	.open = epoll_open_batch,
+	.close = epoll_backend_close,
+	.apply = epoll_backend_apply,
+	.wait = epoll_backend_wait,
+	.after_fork = epoll_rebuild,
+	.changed = NULL,
+	.by_event = false,
+	.edge = false,
 };

@@ -23,6 +23,7 @@
 #include "engine/list.h"
 
 struct tev_backend;
+struct tev_fd_call;
 struct tev_mailbox;
 struct tev_wrapper;
 
@@ -89,14 +90,17 @@ struct tevent_context {
 	struct tevent_fd *mailbox_fd; /* O: its internal fd event */
 	uint32_t mail_left;           /* O: taken from it and not yet run */
 
-	/* fd.c */
+	/* fd.c, fd_watch.c */
 	struct tev_fdmux mux;
+	struct tev_fd_call
+		*fd_calls;   /* O: handlers under way, innermost first */
 	uint32_t fds_active; /* O: fd events that keep loop_wait going */
 
 	/* backends */
 	const struct tev_backend *backend;
 	const struct tev_backend *fallback; /* O: after a failure, or NULL */
 	void *backend_data;                 /* O: the backend's own */
+	uint32_t fds_kept; /* O: ready slots that it has yet to name */
 	void (*backend_failed)(struct tevent_context *ev, const char *what,
 			       int error); /* I: registry.c */
 

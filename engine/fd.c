@@ -65,6 +65,7 @@ void tev_fd_rewrap(struct tevent_fd *fde, struct tevent_context *wrap)
 {
 	if (fde->slot != NULL) {
 		fde->ev = wrap;
+		tev_fd_note_sole(fde->slot);
 	}
 }
 
@@ -88,12 +89,13 @@ static struct tevent_fd *fd_add(struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	fde->flags = flags;
 	fde->handler = handler;
 	fde->private_data = private_data;
-	ev->mux.near = (uintptr_t)fde;
+	ev->mux.near = (uintptr_t)private_data;
 	if (ev->backend->by_event) {
 		tev_list_prepend(&fde->slot->fdes, &fde->turn);
 	} else {
 		tev_list_append(&fde->slot->fdes, &fde->turn);
 	}
+	tev_fd_note_sole(fde->slot);
 	return fde;
 }
 

@@ -13,7 +13,13 @@
  * WRITE goes on (stock 0.17 on epoll lets it starve, B306).
  *
  * One event of a ready slot is called a pass; it goes to the end of the turn
- * first, so several take turns (B310).
+ * first, so several take turns (B310). As a rule there is only one, of the main
+ * context itself: its slot knows what to call, and the event is not touched.
+ *
+ * An event that is freed in its own handler must stay until that has returned.
+ * It is not marked beforehand for a thing so rare. Each call stands in a list
+ * of the context's calls; who detaches an event looks there, and leaves word
+ * with the event (`busy`) and with the call (`left`).
  *
  * The number of a closed descriptor may come back as another file while old
  * events of it still hang in the slot. Where the backend notices when one is
@@ -87,6 +93,22 @@ uint16_t tev_fd_union(struct tev_slot *slot)
 	return wanted;
 }
 
+/* Brings slot->sole up to date: its events have changed.
+ *
+ * Thread: owner.  Lock: none. */
+void tev_fd_note_sole(struct tev_slot *slot)
+{
+	struct tev_list *first = slot->fdes.next;
+	const struct tevent_fd *fde = fde_of(first);
+
+	slot->sole = first != &slot->fdes && first == slot->fdes.prev &&
+		     !tev_context_is_wrapper(fde->ev);
+	if (slot->sole) {
+		slot->handler = fde->handler;
+		slot->private_data = fde->private_data;
+	}
+}
+
 /* @slot wants @wanted from now on.
  *
  * Thread: owner.  Lock: none. */
@@ -109,8 +131,17 @@ void tev_fd_want(struct tevent_context *ev, struct tev_slot *slot,
 /* Takes @fde from its slot and context; the slot may be left empty. */
 static void fde_detach(struct tevent_context *ev, struct tevent_fd *fde)
 {
+	struct tev_fd_call *call = NULL;
+
+	for (call = ev->fd_calls; call != NULL; call = call->outer) {
+		if (call->fde == fde) {
+			call->left = true;
+			fde->busy++;
+		}
+	}
 	tev_fd_change(fde, 0);
 	tev_list_remove(&fde->turn);
+	tev_fd_note_sole(fde->slot);
 	fde->slot = NULL;
 	fde->ev = NULL;
 	tev_fd_trace(ev, fde, TEVENT_EVENT_TRACE_DETACH);
@@ -244,6 +275,25 @@ static void fde_call_wrapped(struct tevent_context *ev, struct tevent_fd *fde,
 	tev_glue_leave(wrap);
 }
 
+/* The end of a call whose event was detached meanwhile; @ev may be gone.
+ *
+ * Thread: owner.  Lock: none.
+ * Return: whether the event is gone, freed by its handler. */
+bool tev_fd_call_left(struct tevent_context *ev, const struct tev_fd_call *call,
+		      struct tevent_fd *fde)
+{
+	if (!call->orphan) {
+		ev->fd_calls = call->outer;
+	}
+	fde->busy--;
+	if (!fde->destroyed || fde->busy > 0) {
+		return false;
+	}
+	talloc_set_destructor(fde, NULL);
+	TALLOC_FREE(fde);
+	return true;
+}
+
 /* Calls the handler of @fde, attached to @ev or to a wrapper of it.
  *
  * Thread: owner.  Lock: none; runs user code.
@@ -251,20 +301,16 @@ static void fde_call_wrapped(struct tevent_context *ev, struct tevent_fd *fde,
 bool tev_fd_call(struct tevent_context *ev, struct tevent_fd *fde,
 		 uint16_t flags)
 {
-	fde->busy++;
+	struct tev_fd_call call;
+
+	tev_fd_call_begin(ev, &call, fde);
 	if (tev_unlikely(fde->ev != ev)) {
 		fde_call_wrapped(ev, fde, flags);
 	} else {
 		tev_fd_trace(ev, fde, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
 		fde->handler(ev, fde, flags, fde->private_data);
 	}
-	fde->busy--;
-	if (fde->destroyed && fde->busy == 0) {
-		talloc_set_destructor(fde, NULL);
-		TALLOC_FREE(fde);
-		return true;
-	}
-	return false;
+	return tev_fd_call_end(ev, &call, fde);
 }
 
 /* An error that a mere writer cannot see: it loses WRITE (B305), unless another
@@ -342,6 +388,7 @@ void tev_fd_dispatch(struct tevent_context *ev, struct tev_slot *slot,
  * rule the latest goes first, as in stock (B208). */
 void tev_fd_context_fini(struct tevent_context *ev)
 {
+	struct tev_fd_call *call = NULL;
 	uint32_t i = 0;
 
 	for (i = tev_fdmux_count(&ev->mux); i > 0; i--) {
@@ -353,6 +400,10 @@ void tev_fd_context_fini(struct tevent_context *ev)
 			fde_detach(ev, fde_of(first));
 		}
 	}
+	for (call = ev->fd_calls; call != NULL; call = call->outer) {
+		call->orphan = true;
+	}
+	ev->fd_calls = NULL;
 	tev_fdmux_fini(&ev->mux);
 }
 

@@ -29,8 +29,16 @@
 
 #include "engine/base.h"
 
-#define MUX_LINE        64 /* bytes the processor fetches */
 #define MUX_BUCKETS_MIN 64U
+
+_Static_assert(sizeof(struct tev_slot) == TEV_SLOT_LINE,
+	       "a slot is one line of the cache");
+
+/* What stands in a chain or a bucket for @slot; 0 stands for none. */
+static inline uint32_t link_to(const struct tev_slot *slot)
+{
+	return (uint32_t)slot->index + 1;
+}
 
 void tev_fdmux_init(struct tev_fdmux *mux)
 {
@@ -60,7 +68,7 @@ static void hash_link(struct tev_fdmux *mux, struct tev_slot *slot)
 	uint32_t *bucket = bucket_of(mux, slot->fd);
 
 	slot->hash_next = *bucket;
-	*bucket = slot->index + 1;
+	*bucket = link_to(slot);
 }
 
 /* As many buckets as slots, so that descriptors, which are dense, have one
@@ -96,12 +104,15 @@ static void slot_release(struct tev_fdmux *mux, struct tev_slot *slot)
 	slot->fd = -1;
 	slot->generation++;
 	slot->hash_next = mux->free_first;
-	mux->free_first = slot->index + 1;
+	mux->free_first = link_to(slot);
 }
 
+/* A block is a page and lies on one: of many, few are known to the processor
+ * where they are. */
 static bool blocks_grow(struct tev_fdmux *mux)
 {
-	struct tev_slot_block *block = calloc(1, sizeof(*block));
+	struct tev_slot_block *block = aligned_alloc(sizeof(*block),
+						     sizeof(*block));
 	struct tev_slot_block **blocks = realloc(
 		mux->blocks, (mux->block_count + 1) * sizeof(*blocks));
 	uint32_t i = 0;
@@ -114,6 +125,7 @@ static bool blocks_grow(struct tev_fdmux *mux)
 		free(block);
 		return false;
 	}
+	memset(block, 0, sizeof(*block));
 	blocks[mux->block_count] = block;
 	for (i = TEV_SLOT_BLOCK; i > 0; i--) {
 		struct tev_slot *slot = &block->slots[i - 1];
@@ -155,6 +167,7 @@ struct tev_slot *tev_fdmux_get(struct tev_fdmux *mux, int fd)
 	slot->wanted = 0;
 	slot->armed = 0;
 	slot->edge = false;
+	slot->sole = false;
 	hash_link(mux, slot);
 	mux->used++;
 	return slot;
@@ -165,7 +178,7 @@ void tev_fdmux_put(struct tev_fdmux *mux, struct tev_slot *slot)
 {
 	uint32_t *link = bucket_of(mux, slot->fd);
 
-	while (*link != slot->index + 1) {
+	while (*link != link_to(slot)) {
 		link = &tev_fdmux_at(mux, *link - 1)->hash_next;
 	}
 	*link = slot->hash_next;
@@ -174,16 +187,14 @@ void tev_fdmux_put(struct tev_fdmux *mux, struct tev_slot *slot)
 	mux->used--;
 }
 
-/* Fetches the event that @name hints at; any address will do. */
-static void mux_fetch(const struct tev_fdmux *mux, uint64_t name)
+/* Fetches the private data that @name hints at; any address will do. */
+static inline void mux_fetch(const struct tev_fdmux *mux, uint64_t name)
 {
 	uintptr_t mask = (uintptr_t)TEV_NAME_HINT_MASK << TEV_NAME_HINT_SHIFT;
 	uintptr_t hint = (uintptr_t)(name >> TEV_NAME_INDEX_BITS)
 			 << TEV_NAME_HINT_SHIFT;
-	const char *event = (const char *)((mux->near & ~mask) | (hint & mask));
 
-	__builtin_prefetch(event);
-	__builtin_prefetch(event + MUX_LINE);
+	__builtin_prefetch((const void *)((mux->near & ~mask) | (hint & mask)));
 }
 
 /* The slot that the kernel was told of as @name; NULL when it is not that any

@@ -5,21 +5,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "include/tevent.h"
+
 #include "engine/list.h"
 
-struct tevent_context;
-struct tevent_fd;
+/* One line of the cache, and all that a report about a descriptor needs as a
+ * rule. Of ten thousand descriptors few are still cached when they are ready,
+ * so each line that a report touches is paid for. */
+#define TEV_SLOT_LINE 64
 
 struct tev_slot {
 	struct tev_list fdes;  /* O: its fd events, next in turn first */
 	struct tev_list dirty; /* O: in mux->dirty while wanted != armed */
 	int fd;                /* O: -1 while the slot is free */
-	uint32_t index;        /* I: its place in the table */
 	uint32_t generation;   /* O: changes when the slot means another file */
 	uint32_t hash_next;    /* O: index + 1 of the next with this hash */
-	uint16_t wanted;       /* O: union of the flags of its fd events */
-	uint16_t armed;        /* O: what the backend was last told */
-	bool edge;             /* O: report writes, not readability */
+
+	uint32_t index : 21; /* I: its place in the table */
+	uint32_t wanted : 3; /* O: union of the flags of its fd events */
+	uint32_t armed : 3;  /* O: what the backend was last told */
+	uint32_t edge : 1;   /* O: report writes, not readability */
+	uint32_t sole : 1;   /* O: has one event, of the main context: */
+
+	tevent_fd_handler_t handler; /* O: then, that event's */
+	void *private_data;
 };
 
 /* Slots stand in blocks that never move; the directory of blocks may. */
@@ -37,17 +46,19 @@ struct tev_fdmux {
 	uint32_t block_count;           /* O: TEV_SLOT_BLOCK slots each */
 	uint32_t free_first;            /* O: index + 1, chained by hash_next */
 	uint32_t used;                  /* O: slots in use */
-	uintptr_t near;                 /* O: where events are allocated */
+	uintptr_t near;                 /* O: where private data lie */
 };
 
 /* What the kernel is given in place of a pointer: generation and index, by
- * which a slot is found; and a hint, where its event was, so that both can be
- * fetched into the cache at once. The hint is never followed.
+ * which a slot is found; and a hint, where the private data of its event were,
+ * so that what the handler will want can be fetched into the cache while the
+ * slot is. The hint is never followed.
  *
  *      63     45 44    21 20    0
  *      generation  hint   index                                            */
 #define TEV_NAME_INDEX_BITS 21
 #define TEV_NAME_HINT_BITS  24
+#define TEV_NAME_LOW_BITS   (TEV_NAME_INDEX_BITS + TEV_NAME_HINT_BITS)
 #define TEV_NAME_INDEX_MASK ((UINT64_C(1) << TEV_NAME_INDEX_BITS) - 1)
 #define TEV_NAME_HINT_MASK  ((UINT64_C(1) << TEV_NAME_HINT_BITS) - 1)
 /* Objects lie at multiples of 16, so it spans 256 MiB. */
@@ -55,20 +66,18 @@ struct tev_fdmux {
 
 static inline uint64_t tev_slot_name(const struct tev_slot *slot)
 {
-	uint64_t hint = (uintptr_t)slot->fdes.next >> TEV_NAME_HINT_SHIFT;
-	uint64_t name = slot->generation;
+	uint64_t hint = (uintptr_t)slot->private_data >> TEV_NAME_HINT_SHIFT;
 
-	name = name << TEV_NAME_HINT_BITS | (hint & TEV_NAME_HINT_MASK);
-	return name << TEV_NAME_INDEX_BITS | slot->index;
+	return (uint64_t)slot->generation << TEV_NAME_LOW_BITS |
+	       (hint & TEV_NAME_HINT_MASK) << TEV_NAME_INDEX_BITS | slot->index;
 }
 
 /* Whether that slot was meant, and not an earlier use of it. */
 static inline bool tev_slot_is_named(const struct tev_slot *slot, uint64_t name)
 {
-	return (((uint64_t)slot->generation
-			 << (TEV_NAME_HINT_BITS + TEV_NAME_INDEX_BITS) ^
-		 name) >>
-		(TEV_NAME_HINT_BITS + TEV_NAME_INDEX_BITS)) == 0;
+	return (name ^ (uint64_t)slot->generation << TEV_NAME_LOW_BITS) >>
+		       TEV_NAME_LOW_BITS ==
+	       0;
 }
 
 /* All slots ever made are 0 .. count - 1; free ones have fd -1. */

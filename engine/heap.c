@@ -71,18 +71,13 @@ static inline bool key_less(const struct tev_heap_key *a,
 	return a->seq < b->seq;
 }
 
-/* Makes room for @extra further nodes.
+/* Makes room for @needed nodes in all; tev_heap_reserve() has found too little.
  * Return: false when out of memory; nothing has changed then. */
-bool tev_heap_reserve(struct tev_heap *heap, uint32_t extra)
+bool tev_heap_grow(struct tev_heap *heap, uint64_t needed)
 {
-	uint64_t needed = (uint64_t)heap->length +
-			  tev_heap_run_left(&heap->run) + extra;
 	uint64_t capacity = heap->capacity;
 	struct tev_heap_entry *entries = NULL;
 
-	if (tev_likely(needed <= capacity)) {
-		return true;
-	}
 	if (capacity < HEAP_CAPACITY_MIN) {
 		capacity = HEAP_CAPACITY_MIN;
 	}
@@ -208,15 +203,17 @@ static void compact(struct tev_heap *heap)
 	heapify(heap);
 }
 
-/* Puts @node in under @key. The room was reserved before. */
-void tev_heap_insert(struct tev_heap *heap, struct tev_heap_node *node,
-		     struct tev_heap_key key)
+/* See tev_heap_insert(). */
+void tev_heap_enter(struct tev_heap *heap, struct tev_heap_node *node,
+		    int64_t sec, int64_t usec, uint64_t seq)
 {
-	struct tev_heap_entry entry = { key, node };
+	struct tev_heap_entry entry = { { sec, usec, seq }, node };
 
-	node->key = key;
-	node->bound_sec = key.sec;
-	node->bound_usec = key.usec;
+	node->key.sec = sec;
+	node->key.usec = usec;
+	node->key.seq = seq;
+	node->bound_sec = sec;
+	node->bound_usec = usec;
 	heap->live++;
 	sift_up(heap, heap->length++, entry);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/time.h>
 
+#include "engine/base.h"
 #include "engine/heap_node.h"
 #include "engine/heap_run.h"
 
@@ -51,9 +52,9 @@ static inline bool tev_heap_postpone(struct tev_heap_node *node, int64_t sec,
 
 void tev_heap_init(struct tev_heap *heap);
 void tev_heap_fini(struct tev_heap *heap);
-bool tev_heap_reserve(struct tev_heap *heap, uint32_t extra);
-void tev_heap_insert(struct tev_heap *heap, struct tev_heap_node *node,
-		     struct tev_heap_key key);
+bool tev_heap_grow(struct tev_heap *heap, uint64_t needed);
+void tev_heap_enter(struct tev_heap *heap, struct tev_heap_node *node,
+		    int64_t sec, int64_t usec, uint64_t seq);
 void tev_heap_move(struct tev_heap *heap, struct tev_heap_node *node,
 		   struct tev_heap_key key);
 void tev_heap_remove(struct tev_heap *heap, struct tev_heap_node *node);
@@ -61,6 +62,26 @@ struct tev_heap_node *tev_heap_first(struct tev_heap *heap);
 void tev_heap_pop(struct tev_heap *heap, struct tev_heap_node *node);
 void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now);
 struct tev_heap_node *tev_heap_any(struct tev_heap *heap);
+
+/* Makes room for @extra further nodes.
+ * Return: false when out of memory; nothing has changed then. */
+static inline bool tev_heap_reserve(struct tev_heap *heap, uint32_t extra)
+{
+	uint64_t needed = (uint64_t)heap->length +
+			  tev_heap_run_left(&heap->run) + extra;
+
+	return tev_likely(needed <= heap->capacity) ||
+	       tev_heap_grow(heap, needed);
+}
+
+/* Puts @node in under @key. The room was reserved before. In scalars, as
+ * above. */
+static inline void tev_heap_insert(struct tev_heap *heap,
+				   struct tev_heap_node *node,
+				   struct tev_heap_key key)
+{
+	tev_heap_enter(heap, node, key.sec, key.usec, key.seq);
+}
 
 /* To look at every node: places 0 .. count - 1, in no order; NULL is an empty
  * place. Any change to the heap may move nodes to other places. */

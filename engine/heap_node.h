@@ -22,7 +22,10 @@ struct tev_heap_node {
 	int64_t bound_sec;  /* O: its place in the heap is for this time: */
 	int64_t bound_usec; /* O: never later than the key */
 	uint32_t slot;      /* O: where; TEV_HEAP_NOWHERE when nowhere */
-	uint32_t mark;      /* O: for who embeds it; nothing to the heap */
+	/* O: for who embeds it; nothing to the heap: a million of them are
+	 * ordinary, and here is room. */
+	uint16_t marks;
+	uint16_t busy;
 };
 
 #define TEV_HEAP_NOWHERE UINT32_MAX
@@ -31,7 +34,8 @@ struct tev_heap_node {
 static inline void tev_heap_node_init(struct tev_heap_node *node)
 {
 	node->slot = TEV_HEAP_NOWHERE;
-	node->mark = 0;
+	node->marks = 0;
+	node->busy = 0;
 }
 
 static inline bool tev_heap_node_queued(const struct tev_heap_node *node)

@@ -41,25 +41,6 @@
 #include "engine/report.h"
 #include "engine/trace.h"
 
-/* Thread: its maker. */
-void tev_immediate_init(struct tevent_immediate *im, const char *location)
-{
-	tev_list_init(&im->queue);
-	im->ev = NULL;
-	im->running = false;
-	im->destroyed = false;
-	im->embedded = false;
-	im->mailed = false;
-	im->posted = false;
-	im->via = 0;
-	im->ending = false;
-	im->owned = false;
-	im->alone = false;
-	im->tag = 0;
-	im->handler_name = NULL;
-	im->location = location;
-}
-
 /* Tells who listens.
  *
  * Thread: owner.  Lock: none.

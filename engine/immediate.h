@@ -50,6 +50,26 @@ struct tevent_immediate {
 
 #define TEV_IMMEDIATE_TRACES (TEV_TRACE_IMMEDIATE | TEV_TRACE_DEBUG)
 
+/* Thread: its maker. */
+static inline void tev_immediate_init(struct tevent_immediate *im,
+				      const char *location)
+{
+	tev_list_init(&im->queue);
+	im->ev = NULL;
+	im->running = false;
+	im->destroyed = false;
+	im->embedded = false;
+	im->mailed = false;
+	im->posted = false;
+	im->via = 0;
+	im->ending = false;
+	im->owned = false;
+	im->alone = false;
+	im->tag = 0;
+	im->handler_name = NULL;
+	im->location = location;
+}
+
 /* Takes @im out of the list of @ev. */
 static inline void tev_immediate_unlink(struct tevent_context *ev,
 					struct tevent_immediate *im)
@@ -62,7 +82,6 @@ static inline void tev_immediate_unlink(struct tevent_context *ev,
 	}
 }
 
-void tev_immediate_init(struct tevent_immediate *im, const char *location);
 void tev_immediate_schedule(struct tevent_immediate *im,
 			    struct tevent_context *ev,
 			    tevent_immediate_handler_t handler,

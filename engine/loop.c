@@ -46,6 +46,8 @@
 #include "engine/timer.h"
 #include "engine/trace.h"
 
+#define PASS_DONE (-2) /* in place of a time to wait */
+
 /* Keeps the memory of @ev until the matching release. */
 static void loop_hold(struct tevent_context *ev)
 {
@@ -70,7 +72,9 @@ static inline bool signals_run(struct tevent_context *ev)
  * from then on ends the wait. */
 static bool wait_prepare(struct tevent_context *ev, int wait_ms)
 {
-	tev_fd_flush(ev);
+	if (!tev_list_empty(&ev->mux.dirty)) {
+		tev_fd_flush(ev);
+	}
 	if (signals_run(ev)) {
 		return false;
 	}
@@ -96,8 +100,11 @@ static int wait_timed_out(struct tevent_context *ev)
 }
 
 /* Waits for descriptors and runs what came of it. @wait_ms: time to the first
- * timer, or -1. Return: 0, or -1 with errno. */
-static int pass_wait(struct tevent_context *ev, int wait_ms)
+ * timer, or -1. In line: a processor that comes out of a system call may have
+ * forgotten where calls return to, and then pays ten nanoseconds for each.
+ * Return: 0, or -1 with errno. */
+static inline __attribute__((always_inline)) int pass_wait(
+	struct tevent_context *ev, int wait_ms)
 {
 	struct tev_slot *slot = NULL;
 	enum tev_wait result = TEV_WAIT_NOTHING;
@@ -106,24 +113,33 @@ static int pass_wait(struct tevent_context *ev, int wait_ms)
 	if (wait_ms < 0 || ev->wait_timeout == 0) {
 		wait_ms = tev_clock_limit_ms(ev->wait_timeout);
 	}
-	if (!wait_prepare(ev, wait_ms)) {
-		return 0;
+	if (tev_unlikely(ev->fds_kept > 0)) {
+		wait_ms = 0; /* not asleep: the mailbox stays as it is */
 	}
-	result = ev->backend->wait(ev, wait_ms, &slot, &ready);
-	if (ev->mailbox != NULL) {
-		tev_immediate_collect(ev);
-	}
+	do {
+		if (!wait_prepare(ev, wait_ms)) {
+			return 0;
+		}
+		result = ev->backend->wait(ev, wait_ms, &slot, &ready);
+		if (ev->mailbox != NULL) {
+			tev_immediate_collect(ev);
+		}
+		/* Replaced: the same pass goes on (B610). */
+	} while (tev_unlikely(result == TEV_WAIT_REPLACED));
+
 	switch (result) {
 	case TEV_WAIT_READY:
-		tev_fd_dispatch(ev, slot, ready);
+		tev_fd_serve(ev, slot, ready);
 		break;
 	case TEV_WAIT_TIMEOUT:
 		return wait_timed_out(ev);
 	case TEV_WAIT_INTERRUPTED:
 		(void)signals_run(ev);
 		break;
+	case TEV_WAIT_NEVER:
+		errno = EDEADLK;
+		return -1;
 	case TEV_WAIT_REPLACED:
-		return pass_wait(ev, wait_ms); /* the same pass goes on, B610 */
 	case TEV_WAIT_NOTHING:
 		break;
 	}
@@ -138,25 +154,35 @@ static inline void fork_look(struct tevent_context *ev)
 	}
 }
 
-/* One pass. Return: 0, or -1 with errno. */
-static inline int pass_plain(struct tevent_context *ev)
+/* What comes before the wait.
+ * Return: PASS_DONE, or the time to the first timer in milliseconds, -1 when
+ * there is none. */
+static inline int pass_begin(struct tevent_context *ev)
 {
 	int wait_ms = -1;
 
 	fork_look(ev);
 	if (signals_run(ev)) {
-		return 0;
+		return PASS_DONE;
 	}
 	if (ev->mailbox != NULL && ev->mail_left == 0) {
 		tev_immediate_collect(ev);
 	}
-	if (tev_immediate_run(ev)) {
-		return 0;
+	if (!tev_list_empty(&ev->immediates) && tev_immediate_run(ev)) {
+		return PASS_DONE;
 	}
-	if (tev_timer_run(ev, &wait_ms)) {
-		return 0;
+	if (!tev_heap_empty(&ev->timers) && tev_timer_run(ev, &wait_ms)) {
+		return PASS_DONE;
 	}
-	return pass_wait(ev, wait_ms);
+	return wait_ms;
+}
+
+/* One pass. Return: 0, or -1 with errno. */
+static inline int pass_plain(struct tevent_context *ev)
+{
+	int wait_ms = pass_begin(ev);
+
+	return wait_ms == PASS_DONE ? 0 : pass_wait(ev, wait_ms);
 }
 
 /* What the loop_once of every table of ours is.
@@ -262,23 +288,44 @@ static __attribute__((noinline)) int loop_once_watched(
 	return ret;
 }
 
+/* The end of a plain pass; @ev may be gone after. Return: @ret. */
+static inline int once_end(struct tevent_context *ev, int ret)
+{
+	ev->level = 0;
+	loop_release(ev);
+	tev_depth_tell(TEVENT_CALL_FLOW_REQ_RESET, NULL, 0,
+		       "_tevent_loop_once");
+	return ret;
+}
+
+/* The rest of a plain pass that has nothing to do but wait. Of its own, so that
+ * a pass that does not wait saves no registers for it; it is jumped to, not
+ * called. */
+static __attribute__((noinline)) int once_wait(struct tevent_context *ev,
+					       int wait_ms)
+{
+	return once_end(ev, pass_wait(ev, wait_ms));
+}
+
 int _tevent_loop_once(struct tevent_context *ev, const char *location)
 {
+	int wait_ms = 0;
 	int ret = 0;
 
 	if (tev_unlikely(ev->level != 0 || ev->closed || ev->ops != NULL) ||
 	    tev_traced(ev, TEV_TRACE_LOOP | TEV_TRACE_HOOK | TEV_TRACE_SINK)) {
 		ret = loop_once_watched(ev, location);
-	} else {
-		ev->level = 1;
-		loop_hold(ev);
-		ret = pass_plain(ev);
-		ev->level = 0;
-		loop_release(ev);
+		tev_depth_tell(TEVENT_CALL_FLOW_REQ_RESET, NULL, 0,
+			       "_tevent_loop_once");
+		return ret;
 	}
-	tev_depth_tell(TEVENT_CALL_FLOW_REQ_RESET, NULL, 0,
-		       "_tevent_loop_once");
-	return ret;
+	ev->level = 1;
+	loop_hold(ev);
+	wait_ms = pass_begin(ev);
+	if (wait_ms != PASS_DONE) {
+		return once_wait(ev, wait_ms);
+	}
+	return once_end(ev, 0);
 }
 
 int _tevent_loop_until(struct tevent_context *ev,

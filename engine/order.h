@@ -30,6 +30,18 @@ static inline void tev_fence_full(void)
 #pragma GCC diagnostic pop
 }
 
+/* The same where a successful read-modify-write of this thread's lies between
+ * its store and its load anyway: on x86 that is a full fence by itself, and
+ * only the compiler is to be held back. Elsewhere it orders less than that. */
+static inline void tev_fence_after_rmw(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	atomic_signal_fence(memory_order_seq_cst);
+#else
+	tev_fence_full();
+#endif
+}
+
 #if defined(__SANITIZE_THREAD__)
 #define TEV_TSAN 1
 #elif defined(__has_feature)

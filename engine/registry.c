@@ -7,11 +7,16 @@
  *   epoll      epoll      abort(3) (B611)
  *   poll_mt    poll_mt    does not fail
  *   poll       poll       does not fail
+ *   epoll_batch           the context goes on with poll; not listed, since
+ *                         stock does not have it
  *
  * A context of one of these has no table (ev->ops is NULL): it is called
  * directly. Their tables exist for programs, who copy them, replace entries and
  * register the copy. The context of such a table is passive, that is, it waits
  * for nothing, until the table's context_init calls one of ours.
+ *
+ * "sim" is no way to wait, so it is not listed either: one has to name it. It
+ * works as a table of a program's own would, see sim.c.
  *
  * Names (B602). What a program registers before the library is first used is
  * kept apart from what it registers later: it may take the name of a built-in
@@ -33,11 +38,13 @@
 
 #include "engine/author.h"
 #include "engine/backend.h"
+#include "engine/backend_sim.h"
 #include "engine/base.h"
 #include "engine/context.h"
 #include "engine/fd_watch.h"
 #include "engine/loop.h"
 #include "engine/report.h"
+#include "engine/sim.h"
 
 /* One that a program registered; never freed. */
 struct registry_entry {
@@ -130,6 +137,11 @@ static int epoll_init(struct tevent_context *ev)
 	return backend_choose(ev, &tev_backend_epoll, NULL);
 }
 
+static int epoll_batch_init(struct tevent_context *ev)
+{
+	return backend_choose(ev, &tev_backend_epoll_batch, &tev_backend_poll);
+}
+
 static int poll_mt_init(struct tevent_context *ev)
 {
 	return backend_choose(ev, &tev_backend_poll_mt, NULL);
@@ -140,32 +152,41 @@ static int poll_init(struct tevent_context *ev)
 	return backend_choose(ev, &tev_backend_poll, NULL);
 }
 
-/* All tables of ours differ in how a context begins only. */
-#define REGISTRY_OPS(init)                                              \
-	{                                                               \
-		.context_init = init, .add_fd = tevent_common_add_fd,   \
-		.set_fd_close_fn = tevent_common_fd_set_close_fn,       \
-		.get_fd_flags = tevent_common_fd_get_flags,             \
-		.set_fd_flags = tevent_common_fd_set_flags,             \
-		.add_timer = tevent_common_add_timer_v2,                \
-		.schedule_immediate = tevent_common_schedule_immediate, \
-		.add_signal = tevent_common_add_signal,                 \
-		.loop_once = tev_loop_pass,                             \
-		.loop_wait = tevent_common_loop_wait,                   \
+static int sim_init(struct tevent_context *ev)
+{
+	return backend_choose(ev, &tev_backend_sim, NULL);
+}
+
+/* All tables of ours differ in how a context begins, and how a pass does. */
+#define REGISTRY_OPS(init, pass)                                           \
+	{                                                                  \
+		.context_init = init, .add_fd = tevent_common_add_fd,      \
+		.set_fd_close_fn = tevent_common_fd_set_close_fn,          \
+		.get_fd_flags = tevent_common_fd_get_flags,                \
+		.set_fd_flags = tevent_common_fd_set_flags,                \
+		.add_timer = tevent_common_add_timer_v2,                   \
+		.schedule_immediate = tevent_common_schedule_immediate,    \
+		.add_signal = tevent_common_add_signal, .loop_once = pass, \
+		.loop_wait = tevent_common_loop_wait,                      \
 	}
 
 struct registry_builtin {
 	const char *name;
 	struct tevent_ops ops;
+	bool unlisted;
 };
 
 /* In the order of tevent_backend_list() (B602). */
 static const struct registry_builtin registry_builtin[] = {
-	{ "standard", REGISTRY_OPS(standard_init) },
-	{ "epoll", REGISTRY_OPS(epoll_init) },
-	{ "poll_mt", REGISTRY_OPS(poll_mt_init) },
-	{ "poll", REGISTRY_OPS(poll_init) },
+	{ "standard", REGISTRY_OPS(standard_init, tev_loop_pass), false },
+	{ "epoll", REGISTRY_OPS(epoll_init, tev_loop_pass), false },
+	{ "poll_mt", REGISTRY_OPS(poll_mt_init, tev_loop_pass), false },
+	{ "poll", REGISTRY_OPS(poll_init, tev_loop_pass), false },
+	{ "epoll_batch", REGISTRY_OPS(epoll_batch_init, tev_loop_pass), true },
 };
+
+static const struct tevent_ops registry_sim = REGISTRY_OPS(sim_init,
+							   tev_sim_pass);
 
 /* The library is used: what is registered from now on comes late.
  * Relaxed: a registration that runs at the same moment may be either. */
@@ -209,7 +230,13 @@ static const struct tevent_ops *find(const char *name)
 	if (ops == NULL) {
 		ops = builtin_find(name);
 	}
-	return ops != NULL ? ops : list_find(&registry_late, name);
+	if (ops == NULL) {
+		ops = list_find(&registry_late, name);
+	}
+	if (ops == NULL && strcmp(name, tev_backend_sim.name) == 0) {
+		ops = &registry_sim;
+	}
+	return ops;
 }
 
 static bool is_builtin(const struct tevent_ops *ops)
@@ -341,7 +368,8 @@ const char **tevent_backend_list(TALLOC_CTX *mem_ctx)
 	for (size_t i = 0; i < TEV_ARRAY_SIZE(registry_builtin); i++) {
 		const char *name = registry_builtin[i].name;
 
-		if (list_find(&registry_early, name) == NULL &&
+		if (!registry_builtin[i].unlisted &&
+		    list_find(&registry_early, name) == NULL &&
 		    !names_add(&list, mem_ctx, name)) {
 			return NULL;
 		}

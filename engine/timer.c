@@ -22,7 +22,7 @@
  * Traced (B1202): ATTACH when armed; DETACH when disarmed, and after the
  * handler, or when the handler frees or moves it. To a trace callback the end
  * time of a request is a struct tevent_timer of which only the tag may be
- * asked. `mark` tells that a DETACH is due.
+ * asked.
  *
  * Threads: the owner's only; adding does not wake a waiting loop (B412).
  */
@@ -44,13 +44,17 @@
 
 #define TIMER_SEQ_MOVED_TO_ZERO (UINT64_C(1) << 63)
 
+/* In node.marks; node.busy counts the handlers of an event under way. */
+enum timer_mark {
+	TIMER_ATTACHED = 1,  /* a DETACH is due */
+	TIMER_DESTROYED = 2, /* freed while busy */
+	TIMER_REARMED = 4    /* by the handler that runs */
+};
+
 struct tevent_timer {
 	struct tev_timer timer;
 	tevent_timer_handler_t handler;
 	void *private_data;
-	uint32_t busy;  /* O: its handlers under way */
-	bool destroyed; /* O: freed while busy */
-	bool rearmed;   /* O: by the handler that runs */
 	const char *handler_name;
 	const char *location;
 };
@@ -92,27 +96,18 @@ static void timer_trace(struct tevent_context *ev, struct tev_timer *timer,
 	tevent_trace_timer_callback(ev, event_of(timer), point);
 }
 
-/* Thread: its maker. */
-void tev_timer_init(struct tev_timer *timer, tev_timer_fn fn)
-{
-	tev_heap_node_init(&timer->node);
-	timer->ev = NULL;
-	timer->fn = fn;
-	timer->tag = 0;
-}
-
 static inline void timer_attached(struct tevent_context *ev,
 				  struct tev_timer *timer)
 {
-	timer->node.mark = true;
+	timer->node.marks |= TIMER_ATTACHED;
 	timer_trace(ev, timer, TEVENT_EVENT_TRACE_ATTACH);
 }
 
 static inline void timer_detached(struct tevent_context *ev,
 				  struct tev_timer *timer)
 {
-	if (timer->node.mark != 0) {
-		timer->node.mark = false;
+	if ((timer->node.marks & TIMER_ATTACHED) != 0) {
+		timer->node.marks &= (uint16_t)~TIMER_ATTACHED;
 		timer_trace(ev, timer, TEVENT_EVENT_TRACE_DETACH);
 	}
 }
@@ -217,14 +212,16 @@ static bool timer_invoke(struct tevent_context *ev, struct tev_timer *timer,
 		timer_call(ev, timer, now);
 		return false;
 	}
-	te->busy++;
-	te->rearmed = false;
+	timer->node.busy++;
+	timer->node.marks &= (uint16_t)~TIMER_REARMED;
 	ev->timers_firing++;
 	timer_call(ev, timer, now);
 	ev->timers_firing--;
-	te->busy--;
+	timer->node.busy--;
 
-	if (te->busy > 0 || (te->rearmed && !te->destroyed)) {
+	if (timer->node.busy > 0 ||
+	    (timer->node.marks & (TIMER_REARMED | TIMER_DESTROYED)) ==
+		    TIMER_REARMED) {
 		return false; /* an outer handler's turn, or the program's */
 	}
 	timer_detached(ev, timer);
@@ -296,11 +293,14 @@ void tev_timer_wrapper_fini(struct tevent_context *ev,
 		for (uint32_t i = 0; i < tev_heap_places(&ev->timers); i++) {
 			struct tev_heap_node *node = tev_heap_place(&ev->timers,
 								    i);
-			struct tev_timer *timer = tev_container_of(
-				node, struct tev_timer, node);
+			struct tev_timer *timer = NULL;
 
-			if (node != NULL && timer->ev == wrap) {
-				timer->node.mark = false;
+			if (node == NULL) {
+				continue;
+			}
+			timer = tev_container_of(node, struct tev_timer, node);
+			if (timer->ev == wrap) {
+				timer->node.marks &= (uint16_t)~TIMER_ATTACHED;
 				tev_timer_stop(timer);
 				again = true;
 			}
@@ -319,14 +319,14 @@ void tev_timer_rewrap(struct tevent_timer *te, struct tevent_context *wrap)
 
 static int event_destructor(struct tevent_timer *te)
 {
-	if (te->destroyed) {
+	if ((te->timer.node.marks & TIMER_DESTROYED) != 0) {
 		tev_check_double_free(
 			te, "tevent_timer freed twice in its handler");
 		return -1;
 	}
 	tev_timer_stop(&te->timer);
-	if (te->busy > 0) {
-		te->destroyed = true;
+	if (te->timer.node.busy > 0) {
+		te->timer.node.marks |= TIMER_DESTROYED;
 		return -1;
 	}
 	return 0;
@@ -354,9 +354,6 @@ struct tevent_timer *tevent_common_add_timer_v2(
 	tev_timer_init(&te->timer, event_fire);
 	te->handler = handler;
 	te->private_data = private_data;
-	te->busy = 0;
-	te->destroyed = false;
-	te->rearmed = false;
 	te->handler_name = handler_name;
 	te->location = location;
 	if (!tev_timer_start(&te->timer, ev, next_event)) {
@@ -424,7 +421,7 @@ void tevent_update_timer(struct tevent_timer *te, struct timeval next_event)
 		}
 		return;
 	}
-	if (timer->ev == NULL || te->destroyed) {
+	if (timer->ev == NULL || (timer->node.marks & TIMER_DESTROYED) != 0) {
 		return;
 	}
 	ev = tev_context_main(timer->ev);
@@ -436,7 +433,7 @@ void tevent_update_timer(struct tevent_timer *te, struct timeval next_event)
 	if (tev_timer_pending(timer)) {
 		tev_heap_move(&ev->timers, &timer->node, key);
 	} else {
-		te->rearmed = true;
+		timer->node.marks |= TIMER_REARMED;
 		tev_heap_insert(&ev->timers, &timer->node, key);
 	}
 	timer_attached(ev, timer);

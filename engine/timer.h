@@ -25,12 +25,20 @@ struct tev_timer {
 	uint64_t tag;
 };
 
+/* Thread: its maker. */
+static inline void tev_timer_init(struct tev_timer *timer, tev_timer_fn fn)
+{
+	tev_heap_node_init(&timer->node);
+	timer->ev = NULL;
+	timer->fn = fn;
+	timer->tag = 0;
+}
+
 static inline bool tev_timer_pending(const struct tev_timer *timer)
 {
 	return tev_heap_node_queued(&timer->node);
 }
 
-void tev_timer_init(struct tev_timer *timer, tev_timer_fn fn);
 bool tev_timer_start(struct tev_timer *timer, struct tevent_context *ev,
 		     struct timeval when);
 void tev_timer_stop(struct tev_timer *timer);

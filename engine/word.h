@@ -6,17 +6,23 @@
  *
  *      EMPTY (NULL)   the receiver is awake, nothing is queued
  *      ARMED          the receiver sleeps or is about to: the next post rings
+ *      LULLED         the same, but it will look by itself before long: quiet
+ *                     posts do not ring, others do
  *      CLOSED         the receiver is gone: posts are refused, for ever
  *      a node         newest message; the rest hangs behind it, newest first
+ *      node + LULLED  the same, and nobody has rung yet
  *
  *   moves         by                from -> to
  *   push          any thread        EMPTY | node -> node     QUEUED
  *                                   ARMED -> node            RING: the pusher
- *                                                            owes one wake-up
- *   take          the receiver      EMPTY | ARMED | node -> EMPTY
- *   take_rearm    the receiver      EMPTY | ARMED | node -> ARMED
+ *                                   [node +] LULLED -> node  owes one wake-up
+ *   push_quiet    any thread        as push, but
+ *                                   [node +] LULLED -> node + LULLED   QUEUED
+ *   take          the receiver      any but CLOSED -> EMPTY
+ *   take_rearm    the receiver      any but CLOSED -> ARMED
  *   arm           the receiver      EMPTY -> ARMED, else refused
- *   close         the receiver      EMPTY | ARMED | node -> CLOSED
+ *   lull          the receiver      EMPTY -> LULLED, else refused
+ *   close         the receiver      any -> CLOSED
  *
  *               push   take   arm   close        X: may run at the same time
  *      push      X      X      X      X          -: the receiver's thread only,
@@ -31,8 +37,8 @@
  *     each pusher, and one total order for the receiver.
  *  3. Once a node is in, its pusher never touches it again: the receiver may
  *     already have freed it.
- *  4. ARMED is taken away by exactly one party. A pusher that took it owes
- *     exactly one wake-up; a receiver that finds it again owes none.
+ *  4. ARMED and LULLED are taken away by exactly one party. A pusher that took
+ *     it owes exactly one wake-up; a receiver that finds it again owes none.
  *
  * No wake-up is lost:
  *  1. The receiver sleeps only after its own compare-and-swap EMPTY -> ARMED.
@@ -41,6 +47,9 @@
  *     a pusher, who saw ARMED and therefore wakes it.
  *  4. The wake-up cannot be eaten before the sleep: the receiver empties a
  *     level-triggered descriptor before it arms, never after.
+ *  5. That a post may be quiet stands in the very value that is exchanged. Who
+ *     was told so of an earlier sleep finds another word, or one that allows it
+ *     again.
  *
  * ABA is harmless: nobody takes single nodes out, and a push succeeds only on
  * the very value that it has stored in node->next.
@@ -74,6 +83,11 @@ struct tev_word {
 #define TEV_WORD_EMPTY  ((struct tev_word_node *)NULL)
 #define TEV_WORD_ARMED  ((struct tev_word_node *)(uintptr_t)1)
 #define TEV_WORD_CLOSED ((struct tev_word_node *)(uintptr_t)2)
+#define TEV_WORD_LULLED ((struct tev_word_node *)(uintptr_t)3)
+
+/* Nodes are aligned to four at least: the states are what is below. */
+#define TEV_WORD_STATE  ((uintptr_t)3)
+#define TEV_WORD_ASLEEP ((uintptr_t)1) /* ARMED and LULLED have this bit */
 
 enum tev_word_push {
 	TEV_WORD_QUEUED,  /* accepted, the receiver is awake */
@@ -87,6 +101,50 @@ static inline void tev_word_init(struct tev_word *word)
 	atomic_init(&word->head, TEV_WORD_EMPTY);
 }
 
+static inline uintptr_t tev_word_state(const struct tev_word_node *head)
+{
+	return (uintptr_t)head & TEV_WORD_STATE;
+}
+
+/* The newest node in @head, or NULL. */
+static inline struct tev_word_node *tev_word_newest(struct tev_word_node *head)
+{
+	return (struct tev_word_node *)((uintptr_t)head & ~TEV_WORD_STATE);
+}
+
+static inline enum tev_word_push tev_word_push_as(struct tev_word *word,
+						  struct tev_word_node *node,
+						  bool quiet)
+{
+	/* Relaxed: only a guess, the compare-and-swap validates it. */
+	struct tev_word_node *head = atomic_load_explicit(&word->head,
+							  memory_order_relaxed);
+	struct tev_word_node *fresh = NULL;
+	uintptr_t state = 0;
+	bool rings = false;
+
+	do {
+		if (head == TEV_WORD_CLOSED) {
+			return TEV_WORD_REFUSED;
+		}
+		state = tev_word_state(head);
+		node->next = tev_word_newest(head);
+		rings = (state & TEV_WORD_ASLEEP) != 0;
+		fresh = node;
+		if (quiet && state == (uintptr_t)TEV_WORD_LULLED) {
+			rings = false;
+			fresh = (struct tev_word_node *)((uintptr_t)node |
+							 state);
+		}
+		/* [W1] release: node filled; pairs with take and close.
+		 * [W2] acquire: what the receiver did before it armed. */
+	} while (!atomic_compare_exchange_weak_explicit(
+		&word->head, &head, fresh, memory_order_acq_rel,
+		memory_order_relaxed));
+
+	return rings ? TEV_WORD_RING : TEV_WORD_QUEUED;
+}
+
 /* Adds @node.
  *
  * Thread: any.  Lock: none.
@@ -96,22 +154,23 @@ static inline void tev_word_init(struct tev_word *word)
 static inline enum tev_word_push tev_word_push(struct tev_word *word,
 					       struct tev_word_node *node)
 {
-	/* Relaxed: only a guess, the compare-and-swap validates it. */
-	struct tev_word_node *head = atomic_load_explicit(&word->head,
-							  memory_order_relaxed);
+	return tev_word_push_as(word, node, false);
+}
 
-	do {
-		if (head == TEV_WORD_CLOSED) {
-			return TEV_WORD_REFUSED;
-		}
-		node->next = head == TEV_WORD_ARMED ? NULL : head;
-		/* [W1] release: node filled; pairs with take and close.
-		 * [W2] acquire: what the receiver did before it armed. */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&word->head, &head, node, memory_order_acq_rel,
-		memory_order_relaxed));
+/* The same for what the receiver need not be woken for while it is lulled. */
+static inline enum tev_word_push tev_word_push_quiet(struct tev_word *word,
+						     struct tev_word_node *node)
+{
+	return tev_word_push_as(word, node, true);
+}
 
-	return head == TEV_WORD_ARMED ? TEV_WORD_RING : TEV_WORD_QUEUED;
+/* Whether the receiver was lulled a moment ago.
+ * Relaxed: a guess; push_quiet decides by what it exchanges. */
+static inline bool tev_word_is_lulled(const struct tev_word *word)
+{
+	return tev_word_state(atomic_load_explicit(&word->head,
+						   memory_order_relaxed)) ==
+	       (uintptr_t)TEV_WORD_LULLED;
 }
 
 /* Turns a chain of newest first round to oldest first. */
@@ -130,7 +189,7 @@ static inline struct tev_word_node *tev_word_reverse(
 }
 
 /* What the receiver's exchange found: the messages, oldest first, and whether
- * the word was still ARMED (nobody has rung and nobody will for that arming).
+ * the word was still ARMED or LULLED (then nobody has rung, and nobody will).
  */
 struct tev_word_taken {
 	struct tev_word_node *oldest;
@@ -144,11 +203,10 @@ static inline struct tev_word_taken tev_word_exchange(
 	 * earlier nodes happens before a later push that follows this one. */
 	struct tev_word_node *head = atomic_exchange_explicit(
 		&word->head, state, memory_order_acq_rel);
-	struct tev_word_taken taken = { NULL, head == TEV_WORD_ARMED };
+	struct tev_word_taken taken = { NULL, false };
 
-	if (head != TEV_WORD_ARMED && head != TEV_WORD_CLOSED) {
-		taken.oldest = tev_word_reverse(head);
-	}
+	taken.was_armed = (tev_word_state(head) & TEV_WORD_ASLEEP) != 0;
+	taken.oldest = tev_word_reverse(tev_word_newest(head));
 	return taken;
 }
 
@@ -180,18 +238,31 @@ static inline struct tev_word_taken tev_word_take_rearm(struct tev_word *word)
 	return tev_word_exchange(word, TEV_WORD_ARMED);
 }
 
+static inline bool tev_word_sleep(struct tev_word *word,
+				  struct tev_word_node *state)
+{
+	struct tev_word_node *empty = TEV_WORD_EMPTY;
+
+	/* [W2] release: pairs with the push that rings. */
+	return atomic_compare_exchange_strong_explicit(
+		&word->head, &empty, state, memory_order_acq_rel,
+		memory_order_relaxed);
+}
+
 /* Announces sleep. Never a plain store: a message that arrived in between
  * would be lost.
  * Thread: the receiver.  Return: false when something is queued: do not
  * sleep. */
 static inline bool tev_word_arm(struct tev_word *word)
 {
-	struct tev_word_node *empty = TEV_WORD_EMPTY;
+	return tev_word_sleep(word, TEV_WORD_ARMED);
+}
 
-	/* [W2] release: pairs with the push that rings. */
-	return atomic_compare_exchange_strong_explicit(
-		&word->head, &empty, TEV_WORD_ARMED, memory_order_acq_rel,
-		memory_order_relaxed);
+/* The same, when the receiver is sure to come back by itself.
+ * Thread: the receiver.  Return: as tev_word_arm(). */
+static inline bool tev_word_lull(struct tev_word *word)
+{
+	return tev_word_sleep(word, TEV_WORD_LULLED);
 }
 
 /* Refuses everything from now on.

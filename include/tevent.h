@@ -113,7 +113,13 @@ struct tevent_context *tevent_context_init(TALLOC_CTX *mem_ctx);
 /* The same with the backend @name: "standard" (epoll, falling back to poll),
  * "epoll" (aborts where standard falls back), "poll", "poll_mt", or one that
  * tevent_register_backend() made known; NULL is the default. Return: also NULL
- * for any other name. (B601, B604, B610, B611) */
+ * for any other name. (B601, B604, B610, B611)
+ *
+ * "epoll_batch" is not in stock, and not in tevent_backend_list(): as
+ * "standard", but it fetches many ready descriptors at once and hands them out
+ * one a pass. Cheaper where many are ready. A handler may be called although
+ * another one has read the input meanwhile: all descriptors must be
+ * non-blocking. */
 struct tevent_context *tevent_context_init_byname(TALLOC_CTX *mem_ctx,
 						  const char *name);
 

@@ -5,6 +5,7 @@ ENGINE_SRC := \
 	engine/backend_epoll.c \
 	engine/backend_passive.c \
 	engine/backend_poll.c \
+	engine/backend_sim.c \
 	engine/clock.c \
 	engine/depth.c \
 	engine/fd.c \
@@ -31,6 +32,7 @@ ENGINE_SRC := \
 	engine/signal_home.c \
 	engine/signal_number.c \
 	engine/signal_queue.c \
+	engine/sim.c \
 	engine/threaded.c \
 	engine/timer.c \
 	engine/trace.c \
@@ -42,6 +44,7 @@ ENGINE_TESTS := \
 	call_depth \
 	context \
 	debug \
+	epoll_batch \
 	fd \
 	fd_error \
 	fd_shared \

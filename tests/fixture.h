@@ -80,9 +80,9 @@ enum fixture_flags {
 void fixture_run(const char *name, fixture_fn fn);
 void fixture_run_flags(const char *name, fixture_fn fn, unsigned flags);
 
-/* Runs @fn over "standard", "epoll", "poll" and "poll_mt", or over @backend
- * only. On poll_mt what is added, changed, freed or scheduled wakes the loop
- * (B612): a pass may run nothing but that. */
+/* Runs @fn over "standard", "epoll", "poll", "poll_mt" and, on ours,
+ * "epoll_batch"; or over @backend only. On poll_mt what is added, changed,
+ * freed or scheduled wakes the loop (B612): a pass may run nothing but that. */
 void fixture_each_backend(const char *name, fixture_fn fn);
 void fixture_each_backend_flags(const char *name, fixture_fn fn,
 				unsigned flags);

@@ -203,6 +203,33 @@ static void test_fd(struct fixture *fx)
 	(void)close(fds[1]);
 }
 
+static void free_context(struct tevent_context *ev TRAIL_UNUSED,
+			 struct tevent_fd *fde TRAIL_UNUSED,
+			 uint16_t flags TRAIL_UNUSED, void *private_data)
+{
+	struct fixture *fx = private_data;
+
+	TALLOC_FREE(fx->ev);
+}
+
+/* No pass holds the context's memory here. */
+static void test_fd_ends_context(struct fixture *fx)
+{
+	struct tevent_fd *fde = NULL;
+	int fds[2] = { -1, -1 };
+
+	plain_open(fx);
+	fixture_pipe(fds);
+	fde = tevent_common_add_fd(fx->ev, fx->mem, fds[0], TEVENT_FD_READ,
+				   free_context, fx, "free_context", "here");
+	(void)tevent_common_invoke_fd_handler(fde, TEVENT_FD_READ, NULL);
+	is_ptr(fx->ev, NULL, "B206 the context ends in a handler, no pass");
+	is_uint(tevent_fd_get_flags(fde), 0, "B206 and the event is detached");
+	TALLOC_FREE(fde);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 /* ---- timers ---- */
 
 static void test_timer_delay(struct fixture *fx)
@@ -514,6 +541,8 @@ int main(void)
 	fixture_run("B202 double free", test_double_free);
 	fixture_run_flags("B130 context", test_context, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("B301 fd", test_fd, FIXTURE_NO_CONTEXT);
+	fixture_run_flags("B206 fd ends context", test_fd_ends_context,
+			  FIXTURE_NO_CONTEXT);
 	fixture_run_flags("B120 timers", test_timer_delay, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("B403 order", test_timer_order, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("B402 invoke", test_timer_invoke, FIXTURE_NO_CONTEXT);
