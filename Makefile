@@ -19,6 +19,7 @@ include mk/bench.mk
 include mk/install.mk
 include mk/variants.mk
 include mk/lint.mk
+include mk/proof.mk
 
 .PHONY: all clean help
 

@@ -12,11 +12,11 @@ LINT_C := $(sort $(ENGINE_SRC) $(POOL_SRC) $(SHELF_SRC) $(STRESS_SRC) \
 	$(BENCH_SRC) $(OWNER_SRC) $(OWNER_CASES_SRC) \
 	$(PLUG_SRC) $(PYTHON_SRC) \
 	$(TEST_COMMON) $(TEST_NAMES:%=tests/%.t.c) $(ECHO_SRC) \
-	$(WALK_SRC) \
-	$(wildcard tests/shim.c tests/tutorial/*.c tools/bench/pool/*.c))
+	$(WALK_SRC) $(SHIM_SRC) \
+	$(wildcard tests/tutorial/*.c tools/bench/*/*.c tools/fuzz/*.c))
 LINT_H := $(sort $(wildcard include/*.h engine/*.h threadpool/*.h tests/*.h \
-	tests/echo/*.h tests/owner/*.h tests/walk/*.h tools/bench/*.h \
-	tools/bench/pool/*.h tools/owner/*.h tools/plug/*.h tools/python/*.h tools/shelf/*.h \
+	tests/echo/*.h tests/owner/*.h tests/shim/*.h tests/walk/*.h tools/bench/*.h \
+	tools/bench/*/*.h tools/fuzz/*.h tools/owner/*.h tools/plug/*.h tools/python/*.h tools/shelf/*.h \
 	tools/stress/*.h))
 SCRIPTS = $(sort .ci/run tools/dropin.d/case.sh tools/dropin.d/inside.sh \
 	$(shell find tools tests -type f ! -name "*.[ch]" ! -path "tools/*.d/*" ! -path "tests/abi/*"))

@@ -22,13 +22,16 @@ SCRIPT_TESTS := \
 	shelf_paths \
 	shelf_resolve \
 	shim \
+	sweep \
 	tools \
 	tutorial \
 
-# Scripts about the tree itself: once, in the default variant.
+# Scripts about the tree itself, or that count what others do: once, in the
+# default variant.
 TREE_TESTS := \
 	build \
 	docs \
+	fuzz \
 	header_types \
 	headers \
 	install \
@@ -104,6 +107,7 @@ WALK_SRC := \
 	tests/walk/immediate.c \
 	tests/walk/loop.c \
 	tests/walk/main.c \
+	tests/walk/program.c \
 	tests/walk/proxy.c \
 	tests/walk/queue.c \
 	tests/walk/req.c \
@@ -116,13 +120,25 @@ WALK := $(TESTDIR)/walk
 $(eval $(call program,$(WALK),$(WALK_SRC),-L$(LIBDIR) -ltevent \
 	$(TALLOC_LIBS),$(LIBDIR)/libtevent.so $(LIBDIR)/libtevent.so.0))
 
-# Preloaded by tests that make the Nth allocation or system call fail.
-SHIM := $(if $(wildcard tests/shim.c),$(TESTDIR)/shim.so)
-$(TESTDIR)/shim.so: tests/shim.c $(MAKE_PARTS) $(FLAGS_FILE)
+# Preloaded by tests that make the Nth allocation or system call fail, and by
+# tools/sweep. The second one stands before functions of both libraries.
+SHIM_SRC := \
+	tests/shim/calls.c \
+	tests/shim/memory.c \
+	tests/shim/place.c \
+	tests/shim/plan.c \
+	tests/shim/told.c \
+
+SHIM := $(TESTDIR)/shim.so $(TESTDIR)/told.so
+$(TESTDIR)/shim.so: $(filter-out %/told.c,$(SHIM_SRC))
+$(TESTDIR)/told.so: tests/shim/told.c
+# Without the flags of the variant: a sanitizer comes after them.
+$(SHIM): tests/shim.h tests/shim/inside.h $(MAKE_PARTS) $(FLAGS_FILE)
 	$(say) LD $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -fPIC -pthread $(WARNINGS) \
-		-O2 -g $(LDFLAGS) -shared -o $@ $< -ldl
+		-O2 -g $(CPPFLAGS) $(LDFLAGS) -shared -o $@ $(filter %.c,$^) \
+		-ldl -lgcc_s
 
 CHECK_SCRIPTS := $(SCRIPT_TESTS:%=tests/%.t) \
 	$(if $(filter release,$(VARIANT)),$(TREE_TESTS:%=tests/%.t))

@@ -44,8 +44,72 @@ is "$killed" 0 'no run is killed'
 is "$silent" 0 'each failure is told'
 is "$wrong" 0 'each success is one'
 
-is "$(env LD_PRELOAD="$shim" SHIM_FAIL=malloc /bin/true 2>&1)" \
-	'shim: SHIM_FAIL is KIND:N,...' 'a bad SHIM_FAIL is refused'
+# plan PLAN: what is said of it when it is none; else nothing.
+plan() {
+	env LD_PRELOAD="$shim" SHIM_FAIL="$1" /bin/true 2>&1
+}
+
+for bad in malloc malloc:0 nothing:1 malloc:1:ENOTHING malloc:1x \
+	eventfd:1:short read:1:-5; do
+	is "$(plan $bad)" \
+		'shim: SHIM_FAIL is KIND:N[+|%][:ERRNO|short|USEC],...' \
+		"$bad is refused"
+done
 nok 'with a status' env LD_PRELOAD="$shim" SHIM_FAIL=nothing:1 /bin/true
+
+# What a program sees that makes five reads of up to 100 bytes each, and one
+# eventfd before them.
+cat >"$scratch/reads.c" <<'END'
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int main(void)
+{
+	char block[100];
+	int fd = eventfd(0, 0);
+	int zero = open("/dev/zero", O_RDONLY);
+
+	printf("%d", fd < 0 ? errno : 0);
+	for (int i = 0; i < 5; i++) {
+		ssize_t got = read(zero, block, sizeof(block));
+
+		printf(" %d", got < 0 ? -errno : (int)got);
+	}
+	return 0;
+}
+END
+ok 'a program is built' "$CC" -w -o "$scratch/reads" "$scratch/reads.c"
+
+# reads PLAN: its numbers, and what the shim has to say.
+reads() {
+	env LD_PRELOAD="$shim" SHIM_FAIL="$1" SHIM_FD=9 "$scratch/reads" \
+		9>"$scratch/report"
+}
+
+is "$(reads read:2)" '0 100 -4 100 100 100' 'the second is interrupted'
+is "$(cat "$scratch/report")" 'shim: read failed' 'which is reported'
+is "$(reads read:2+:EAGAIN)" '0 100 -11 -11 -11 -11' 'from the second on'
+is "$(reads read:2%:short)" '0 100 50 100 50 100' 'a part, each second time'
+is "$(cat "$scratch/report")" "shim: read short
+shim: read short" 'which is reported each time'
+is "$(reads eventfd:1:ENFILE,read:5:EIO)" '23 100 100 100 100 -5' \
+	'two kinds at once, with errors of ours'
+is "$(reads read:1:1000)" '0 100 100 100 100 100' 'a call that takes its time'
+is "$(cat "$scratch/report")" 'shim: read delayed' 'which is reported'
+
+# from LIST: how many reads count, by whom they are made.
+from() {
+	env LD_PRELOAD="$shim" SHIM_FROM="$1" SHIM_COUNT=1 SHIM_FD=9 \
+		"$scratch/reads" 9>"$scratch/report" >"$scratch/out"
+	sed -n 's/^shim: called.* read:\([0-9]*\).*/\1/p' "$scratch/report"
+}
+
+is "$(from program)" 5 'calls of the program count'
+is "$(grep -c 'point read:[124] at program+0x' "$scratch/report")" 3 \
+	'the first, second and fourth on a path are points'
+is "$(from libtevent.so)" 0 'and those of nobody else do not'
 
 done_testing

@@ -37,8 +37,34 @@ static unsigned frame_used;
 static char text[1 << 20];
 static size_t text_used;
 
+void walk_begin(void)
+{
+	memset(&walk, 0, sizeof(walk));
+	memset(things, 0, thing_used * sizeof(things[0]));
+	thing_used = 0;
+	frame_used = 0;
+	text_used = 0;
+}
+
+static unsigned next_byte(void)
+{
+	if (walk.bytes_left == 0) {
+		return 0;
+	}
+	walk.bytes_left--;
+	return *walk.bytes++;
+}
+
 unsigned choose(unsigned count)
 {
+	if (walk.bytes_left > 0) {
+		unsigned value = next_byte();
+
+		if (count > 256) {
+			value |= next_byte() << 8;
+		}
+		return value % count;
+	}
 	/* xorshift64*, Vigna 2014 */
 	walk.state ^= walk.state >> 12;
 	walk.state ^= walk.state << 25;
@@ -53,8 +79,10 @@ bool chance(unsigned in)
 
 void say_flush(void)
 {
-	(void)fwrite(text, 1, text_used, stdout);
-	(void)fflush(stdout);
+	FILE *out = walk.out != NULL ? walk.out : stdout;
+
+	(void)fwrite(text, 1, text_used, out);
+	(void)fflush(out);
 	text_used = 0;
 }
 

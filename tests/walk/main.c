@@ -2,85 +2,76 @@
 /* Main: the choice of the next step, for the walker and for handlers. */
 #include "tests/walk/walk.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum {
-	DEFAULT_STEPS = 400,
-	STUCK_SECONDS = 20,
-};
-
 static const struct step {
 	step_fn fn;
 	unsigned weight;
 	bool light; /* also where nothing may be freed */
 	bool wild;
+	bool few; /* of requests and queues, or what they need */
 } steps[] = {
-	{ step_pass, 60, false, false },
-	{ step_until, 6, false, false },
-	{ step_wait, 1, false, false },
-	{ step_ev_new, 6, false, false },
-	{ step_ev_free, 1, false, false },
-	{ step_ev_reinit, 1, false, false },
-	{ step_pen_new, 4, false, false },
-	{ step_pen_free, 2, false, false },
-	{ step_fd_new, 12, false, false },
-	{ step_fd_share, 3, false, false },
-	{ step_fd_dup, 3, false, false },
-	{ step_fd_flags, 16, true, false },
-	{ step_fd_free, 5, false, false },
-	{ step_fd_feed, 16, true, false },
-	{ step_fd_drain, 6, true, false },
-	{ step_fd_stuff, 3, true, false },
-	{ step_fd_hang, 4, false, false },
-	{ step_fd_close_fn, 3, false, false },
-	{ step_fd_tag, 2, true, false },
-	{ step_fd_reuse, 2, false, true },
-	{ step_timer_new, 14, false, false },
-	{ step_timer_move, 8, true, false },
-	{ step_timer_free, 5, false, false },
-	{ step_timer_tag, 2, true, false },
-	{ step_im_new, 10, false, false },
-	{ step_im_schedule, 16, true, false },
-	{ step_im_free, 5, false, false },
-	{ step_im_tag, 2, true, false },
-	{ step_threaded_new, 3, false, false },
-	{ step_threaded_free, 2, false, false },
-	{ step_threaded_post, 10, false, false },
-	{ step_signal_new, 8, false, false },
-	{ step_signal_free, 5, false, false },
-	{ step_signal_raise, 12, true, false },
-	{ step_signal_look, 3, true, false },
-	{ step_req_new, 14, false, false },
-	{ step_req_wakeup, 3, false, false },
-	{ step_req_finish, 14, false, false },
-	{ step_req_post, 10, false, false },
-	{ step_req_endtime, 8, false, false },
-	{ step_req_slots, 5, false, false },
-	{ step_req_received, 3, false, false },
-	{ step_req_free, 6, false, false },
-	{ step_req_cancel, 5, false, false },
-	{ step_req_look, 4, true, false },
-	{ step_req_profile, 3, true, false },
-	{ step_req_poll, 1, false, false },
-	{ step_queue_new, 4, false, false },
-	{ step_queue_free, 1, false, false },
-	{ step_queue_add, 16, false, false },
-	{ step_queue_wait, 4, false, false },
-	{ step_queue_turn, 6, false, false },
-	{ step_queue_look, 3, true, false },
-	{ step_entry_free, 2, false, false },
-	{ step_entry_untrigger, 3, false, false },
-	{ step_entry_tag, 2, true, false },
-	{ step_wrap_new, 4, false, false },
-	{ step_wrap_free, 2, false, false },
-	{ step_wrap_use, 4, false, false },
-	{ step_wrap_look, 2, true, false },
-	{ step_proxy_new, 2, false, true },
-	{ step_proxy_free, 1, false, true },
-	{ step_proxy_post, 6, false, true },
+	{ step_pass, 60, false, false, true },
+	{ step_until, 6, false, false, true },
+	{ step_wait, 1, false, false, true },
+	{ step_ev_new, 6, false, false, true },
+	{ step_ev_free, 1, false, false, true },
+	{ step_ev_reinit, 1, false, false, true },
+	{ step_pen_new, 4, false, false, true },
+	{ step_pen_free, 2, false, false, true },
+	{ step_fd_new, 12, false, false, false },
+	{ step_fd_share, 3, false, false, false },
+	{ step_fd_dup, 3, false, false, false },
+	{ step_fd_flags, 16, true, false, false },
+	{ step_fd_free, 5, false, false, false },
+	{ step_fd_feed, 16, true, false, false },
+	{ step_fd_drain, 6, true, false, false },
+	{ step_fd_stuff, 3, true, false, false },
+	{ step_fd_hang, 4, false, false, false },
+	{ step_fd_close_fn, 3, false, false, false },
+	{ step_fd_tag, 2, true, false, false },
+	{ step_fd_reuse, 2, false, true, false },
+	{ step_timer_new, 14, false, false, false },
+	{ step_timer_move, 8, true, false, false },
+	{ step_timer_free, 5, false, false, false },
+	{ step_timer_tag, 2, true, false, false },
+	{ step_im_new, 10, false, false, false },
+	{ step_im_schedule, 16, true, false, false },
+	{ step_im_free, 5, false, false, false },
+	{ step_im_tag, 2, true, false, false },
+	{ step_threaded_new, 3, false, false, false },
+	{ step_threaded_free, 2, false, false, false },
+	{ step_threaded_post, 10, false, false, false },
+	{ step_signal_new, 8, false, false, false },
+	{ step_signal_free, 5, false, false, false },
+	{ step_signal_raise, 12, true, false, false },
+	{ step_signal_look, 3, true, false, false },
+	{ step_req_new, 14, false, false, true },
+	{ step_req_wakeup, 3, false, false, true },
+	{ step_req_finish, 14, false, false, true },
+	{ step_req_post, 10, false, false, true },
+	{ step_req_endtime, 8, false, false, true },
+	{ step_req_slots, 5, false, false, true },
+	{ step_req_received, 3, false, false, true },
+	{ step_req_free, 6, false, false, true },
+	{ step_req_cancel, 5, false, false, true },
+	{ step_req_look, 4, true, false, true },
+	{ step_req_profile, 3, true, false, true },
+	{ step_req_poll, 1, false, false, true },
+	{ step_queue_new, 4, false, false, true },
+	{ step_queue_free, 1, false, false, true },
+	{ step_queue_add, 16, false, false, true },
+	{ step_queue_wait, 4, false, false, true },
+	{ step_queue_turn, 6, false, false, true },
+	{ step_queue_look, 3, true, false, true },
+	{ step_entry_free, 2, false, false, true },
+	{ step_entry_untrigger, 3, false, false, true },
+	{ step_entry_tag, 2, true, false, true },
+	{ step_wrap_new, 4, false, false, true },
+	{ step_wrap_free, 2, false, false, true },
+	{ step_wrap_use, 4, false, false, true },
+	{ step_wrap_look, 2, true, false, true },
+	{ step_proxy_new, 2, false, true, false },
+	{ step_proxy_free, 1, false, true, false },
+	{ step_proxy_post, 6, false, true, false },
 };
 
 static bool step_once(void)
@@ -100,7 +91,7 @@ static bool step_once(void)
 		at -= steps[i].weight;
 	}
 	if ((walk.pins > 0 && !steps[i].light) ||
-	    (steps[i].wild && !walk.wild)) {
+	    (steps[i].wild && !walk.wild) || (walk.few && !steps[i].few)) {
 		return false;
 	}
 	return steps[i].fn();
@@ -157,46 +148,13 @@ static void tidy(void)
 	fd_reap();
 }
 
-static void usage(FILE *out)
+void walk_take(unsigned long count)
 {
-	fputs("usage: walk [--wild] [--now] SEED [STEPS]\n"
-	      "Walks over tevent's API at random and tells what happens.\n"
-	      "  --wild  also where only ours is defined; not comparable\n"
-	      "  --now   writes each line at once, and passes that ran "
-	      "nothing\n",
-	      out);
-}
+	const bool by_bytes = walk.bytes != NULL;
 
-int main(int argc, char **argv)
-{
-	unsigned long count = DEFAULT_STEPS;
-	int i = 1;
-
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--wild") == 0) {
-			walk.wild = true;
-		} else if (strcmp(argv[i], "--now") == 0) {
-			walk.now = true;
-		} else {
-			bool help = strcmp(argv[i], "--help") == 0;
-
-			usage(help ? stdout : stderr);
-			return help ? 0 : 2;
-		}
-	}
-	if (i == argc || i + 2 < argc) {
-		usage(stderr);
-		return 2;
-	}
-	walk.state = (strtoull(argv[i], NULL, 10) + 1) * 0x9E3779B97F4A7C15ULL;
-	if (i + 1 < argc) {
-		count = strtoul(argv[i + 1], NULL, 10);
-	}
-	(void)signal(SIGPIPE, SIG_IGN);
-	say_rescue(STUCK_SECONDS);
 	tevent_set_abort_fn(aborted);
 	(void)step_ev_new();
-	while (walk.step++ < count) {
+	while (walk.step++ < count && (!by_bytes || walk.bytes_left > 0)) {
 		(void)step_once();
 		fd_reap();
 		say_flush();
@@ -204,5 +162,4 @@ int main(int argc, char **argv)
 	tidy();
 	say("the end");
 	say_flush();
-	return 0;
 }

@@ -15,6 +15,7 @@
  *   fd.c       descriptors and their events      req.c      requests
  *   wrap.c     wrapper contexts                  queue.c    request queues
  *   main.c     the choice of the next step       proxy.c    thread proxies
+ *   program.c  main()
  *
  * What may be done when is the art of it. Handlers act, too; but what is
  * undefined in the original is left out, unless the walk is wild: then it is
@@ -28,6 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <talloc.h>
 #include <tevent.h>
@@ -122,6 +124,12 @@ struct thing {
 /* Where the walk stands. */
 struct walk {
 	uint64_t state;
+	/* NULL, or what chooses instead, a byte or two a time; the walk ends
+	 * with them, and what then has to be chosen still comes from state. */
+	const uint8_t *bytes;
+	size_t bytes_left;
+	FILE *out; /* NULL: standard output */
+	bool few;  /* requests and queues, and what they need */
 	unsigned step;
 	bool wild;     /* what only ours defines is allowed */
 	bool now;      /* each line at once, empty passes too */
@@ -177,7 +185,10 @@ void leave(struct thing *t);
 bool in_signal(int number); /* 0: any */
 unsigned depth(void);
 
-/* main.c: a few things done by a handler */
+void walk_begin(void); /* forgets the last one */
+
+/* main.c: a whole walk; a few things done by a handler */
+void walk_take(unsigned long count);
 void act(unsigned most);
 
 /* Steps: false when there is nothing to do it with. */

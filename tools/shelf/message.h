@@ -16,7 +16,7 @@ struct upload;
 /* Valid as long as the exchange it belongs to; nobody but http.c writes it. */
 struct message_request {
 	const char *method;
-	const char *path;         /* decoded, begins with '/', no NUL inside */
+	const char *path;         /* decoded, no NUL inside; anything */
 	const char *query;        /* as sent, "" when there is none */
 	const char *content_type; /* NULL when the client sent none */
 	const char *body;         /* body_size bytes and a NUL behind them */
