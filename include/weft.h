@@ -72,6 +72,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
 #include <talloc.h>
@@ -152,8 +154,9 @@ struct weft_pool_options {
 	/* At most so many jobs wait for a worker in a lane that has no limit of
 	 * its own; those for which a worker is free or may still be started do
 	 * not count. More are refused with EAGAIN. 0: 1048576. UINT_MAX: no
-	 * limit. With more than 4 processors several loops together may exceed
-	 * it for a moment by at most one job a loop. */
+	 * limit. Several loops together may exceed it: each by at most 64 jobs
+	 * and a 64th of it; with more than 4 processors by one job in any case.
+	 */
 	unsigned queue_limit;
 	/* The nice value of the workers; 0: that of the thread that happens to
 	 * start them. What the system refuses is ignored. */
@@ -378,7 +381,12 @@ struct weft_job;
 typedef int (*weft_job_fn_t)(struct weft_job *job, void *block);
 
 /* Which of the jobs of one lane goes first. Of eight jobs that are begun one is
- * the one that waits in the lowest, so that none waits for ever. */
+ * the one that waits in the lowest, so that none waits for ever.
+ *
+ * Where results come home fast, one by one, and many jobs are out, a loop that
+ * sleeps is woken for a handful of them: for what comes in a quarter of a
+ * millisecond, or for all that are there after one millisecond. For the result
+ * of a job of the highest priority it is woken at once. */
 enum weft_priority {
 	WEFT_PRIORITY_LOW = -1,
 	WEFT_PRIORITY_NORMAL = 0,
@@ -674,7 +682,7 @@ struct weft_work {
 	uint64_t deadline_ns;
 	enum weft_priority priority;
 	bool interruptible; /* by weft_work_cancel() and the pool's end */
-	uint64_t private_[40];
+	uint64_t private_[26];
 };
 
 /* Thread: any that owns @work, before anything else. */
@@ -1526,6 +1534,199 @@ WEFT_EXPORT struct tevent_req *weft_loops_stop_send_located(
 #define weft_loops_stop_send(mem_ctx, ev, loops) \
 	weft_loops_stop_send_located((mem_ctx), (ev), (loops), __location__)
 WEFT_EXPORT int weft_loops_stop_recv(struct tevent_req *req);
+
+/* ---- simulation ---- */
+
+/* A world in one thread where time is virtual and all that happens is chosen:
+ * which loop turns next, which message is late, when a job begins and ends,
+ * what is read of a stream. By a seed, so that the same comes again. For tests:
+ * hours of time-outs pass in milliseconds, and an order that shows itself once
+ * a month is found.
+ *
+ *      static bool fails(struct weft_sim *sim, void *private_data)
+ *      {
+ *              struct tevent_context *ev = tevent_context_init_byname(NULL,
+ *                                                                    "sim");
+ *              ... pools, mailboxes, calls as ever ...
+ *              weft_sim_run(sim);
+ *              ... free them; true if something is not as it should be ...
+ *      }
+ *
+ *      if (weft_sim_search(NULL, 100000, fails, NULL, &options.seed) == 0)
+ *              weft_sim_shrink(NULL, &options, fails, NULL, &log);
+ *
+ * While a thread has a struct weft_sim,
+ *   - contexts that it makes with the backend "sim" take part (a program that
+ *     names no backend gets it by tevent_set_default_backend("sim"));
+ *   - pools that it makes have workers that are no threads: their jobs run in
+ *     this one, in the order of a real pool or any that it might have had;
+ *   - tevent_timeval_current(), weft_deadline_ms() and all that is derived from
+ *     these is virtual time. time(2) and clock_gettime(2) are not.
+ *
+ * The program may also turn its loops by itself: tevent_loop_once() on one of
+ * these contexts lets the others move before, and while it waits. It fails with
+ * EDEADLK when nothing will ever happen.
+ *
+ * Not simulated: threads (weft_loop_start() refuses with ENOTSUP: make a
+ * context), weft_call_wait() (EDEADLK: all loops are of this thread), jobs that
+ * sleep, signals, and descriptors whose other end is not in this thread: they
+ * work, but nothing is reproduced. Pipes and socket pairs between two parts of
+ * the program are in order. A job's function is one step: nothing else moves
+ * while it runs, unless it waits for its child or for room for a part; that
+ * fails with EDEADLK where the loop waits for this very thing. */
+
+struct weft_sim;
+
+struct weft_sim_options {
+	/* What the decisions come from. */
+	uint64_t seed;
+	/* If not NULL, decisions are these, then 0, and the seed is not used:
+	 * what weft_sim_log() or weft_sim_shrink() has given. Must stay valid
+	 * as long as the simulation. */
+	const unsigned *log;
+	size_t log_count;
+	/* Where the clock begins. Zero: 2000-01-01, 00:00:00 UTC. */
+	struct timeval start;
+	/* A job takes up to so many microseconds of virtual time, between the
+	 * moment when a worker takes it and that when its function runs. 0: it
+	 * takes none, but others may move in between. */
+	unsigned job_us;
+	/* Nothing moves any more after so many steps. 0: no limit. */
+	uint64_t max_steps;
+	/* What tevent does not promise, and what loops do in practice: a due
+	 * timer or a ready descriptor may come before immediates, and time may
+	 * pass while somebody has something to do. */
+	bool chaos;
+};
+
+/* Begins a simulation in this thread. Contexts and pools are freed before it.
+ *
+ * int weft_sim_create(TALLOC_CTX *mem_ctx,
+ *                     const struct weft_sim_options *options,
+ *                     struct weft_sim **ret_sim);
+ *
+ * @mem_ctx   parent of the simulation
+ * @options   or NULL
+ * @ret_sim   set on success only; owned by the caller, through @mem_ctx
+ * Thread: owner of @mem_ctx; all that follows belongs to the same thread.
+ * Return: 0; ENOTSUP: the program runs on a libtevent that is not ours, which
+ *         has no "sim"; EBUSY: the thread has a simulation already, or a
+ *         context that was made with "sim" before; ENOMEM.
+ */
+WEFT_EXPORT int weft_sim_create_sized(TALLOC_CTX *mem_ctx,
+				      const struct weft_sim_options *options,
+				      size_t options_size,
+				      struct weft_sim **ret_sim);
+#define weft_sim_create(mem_ctx, options, ret_sim)  \
+	weft_sim_create_sized((mem_ctx), (options), \
+			      sizeof(struct weft_sim_options), (ret_sim))
+
+/* One step: somebody moves, or time passes because nobody can.
+ * Return: 0; ENOENT: nothing will ever happen; E2BIG: options.max_steps has
+ *         been reached; ENOMEM: for the log. */
+WEFT_EXPORT int weft_sim_step(struct weft_sim *sim);
+
+/* Steps, until nothing will ever happen.
+ * Return: 0; E2BIG, ENOMEM: as above. */
+WEFT_EXPORT int weft_sim_run(struct weft_sim *sim);
+
+/* Steps, until all that is due at @when has happened; the clock then stands at
+ * @when.
+ * Return: 0; E2BIG, ENOMEM: as above. */
+WEFT_EXPORT int weft_sim_run_until(struct weft_sim *sim, struct timeval when);
+
+/* A decision of the program's own, for faults that it plays to itself: 0 should
+ * be the usual case.
+ * Return: 0 .. @count - 1. */
+WEFT_EXPORT unsigned weft_sim_choose(struct weft_sim *sim, unsigned count);
+
+/* A number for all that has happened so far: two runs in which it is the same
+ * were the same. */
+WEFT_EXPORT uint64_t weft_sim_hash(const struct weft_sim *sim);
+
+/* How many steps there have been. */
+WEFT_EXPORT uint64_t weft_sim_steps(const struct weft_sim *sim);
+
+/* The decisions so far, for options.log. They stay valid until the next step.
+ */
+WEFT_EXPORT const unsigned *weft_sim_log(const struct weft_sim *sim,
+					 size_t *ret_count);
+
+/* Writes what has happened for people: the latest steps with their times, and
+ * the decisions.
+ * Return: 0, or what the file says. */
+WEFT_EXPORT int weft_sim_dump(const struct weft_sim *sim, FILE *to);
+
+/* Two ends of a stream, non-blocking descriptors to be used with read(2),
+ * write(2) and tevent_add_fd() as those of a connection. What is written to one
+ * end arrives at the other in pieces and at times that are chosen. */
+struct weft_sim_stream_options {
+	/* A piece is on its way for up to so many microseconds. */
+	unsigned delay_us;
+	/* One of so many deliveries is the end of the connection: both ends
+	 * read ECONNRESET after what they have. 0: none. */
+	unsigned reset_one_in;
+	/* All that was written arrives at once: no short reads. */
+	bool whole;
+};
+
+/* @options  or NULL
+ * @ret_fds  the program's, to be closed by it; set on success only
+ * Return: 0; ENOMEM; EMFILE, ENFILE. */
+WEFT_EXPORT int weft_sim_stream_sized(
+	struct weft_sim *sim, const struct weft_sim_stream_options *options,
+	size_t options_size, int *ret_fds);
+#define weft_sim_stream(sim, options, ret_fds)                        \
+	weft_sim_stream_sized((sim), (options),                       \
+			      sizeof(struct weft_sim_stream_options), \
+			      (ret_fds))
+
+/* A run of what is tested, in a simulation of its own.
+ * Return: whether something was not as it should be. Contexts and pools are
+ *         freed then, too. */
+typedef bool (*weft_sim_fails_fn_t)(struct weft_sim *sim, void *private_data);
+
+/* Runs @fails up to @runs times, with the seeds from options.seed on, until it
+ * is true.
+ *
+ * int weft_sim_search(const struct weft_sim_options *options, uint64_t runs,
+ *                     weft_sim_fails_fn_t fails, void *private_data,
+ *                     uint64_t *ret_seed);
+ *
+ * @options   or NULL; log is not used
+ * @ret_seed  with which it failed; set on success only
+ * Return: 0; ENOENT: it did not fail; or as weft_sim_create().
+ */
+WEFT_EXPORT int weft_sim_search_sized(const struct weft_sim_options *options,
+				      size_t options_size, uint64_t runs,
+				      weft_sim_fails_fn_t fails,
+				      void *private_data, uint64_t *ret_seed);
+#define weft_sim_search(options, runs, fails, private_data, ret_seed)     \
+	weft_sim_search_sized((options), sizeof(struct weft_sim_options), \
+			      (runs), (fails), (private_data), (ret_seed))
+
+/* Looks for the plainest log with which @fails still is true: short, and with
+ * as few decisions as possible that are not 0.
+ *
+ * int weft_sim_shrink(TALLOC_CTX *mem_ctx,
+ *                     const struct weft_sim_options *options,
+ *                     weft_sim_fails_fn_t fails, void *private_data,
+ *                     unsigned **ret_log);
+ *
+ * @options  with a seed or a log that fails; or NULL
+ * @ret_log  for options.log; options.log_count is its talloc_array_length().
+ *           Set on success only; owned by the caller, through @mem_ctx
+ * Return: 0; ENOENT: it does not fail; or as weft_sim_create().
+ */
+WEFT_EXPORT int weft_sim_shrink_sized(TALLOC_CTX *mem_ctx,
+				      const struct weft_sim_options *options,
+				      size_t options_size,
+				      weft_sim_fails_fn_t fails,
+				      void *private_data, unsigned **ret_log);
+#define weft_sim_shrink(mem_ctx, options, fails, private_data, ret_log) \
+	weft_sim_shrink_sized((mem_ctx), (options),                     \
+			      sizeof(struct weft_sim_options), (fails), \
+			      (private_data), (ret_log))
 
 #ifdef __cplusplus
 }

@@ -39,6 +39,7 @@ POOL_SRC := \
 	threadpool/loops.c \
 	threadpool/mailbox.c \
 	threadpool/mark.c \
+	threadpool/now.c \
 	threadpool/order.c \
 	threadpool/park.c \
 	threadpool/park_size.c \
@@ -47,12 +48,18 @@ POOL_SRC := \
 	threadpool/pool_lane.c \
 	threadpool/port.c \
 	threadpool/port_life.c \
+	threadpool/port_lull.c \
 	threadpool/post.c \
 	threadpool/request.c \
 	threadpool/resolve.c \
 	threadpool/run.c \
 	threadpool/serial.c \
 	threadpool/shard.c \
+	threadpool/sim.c \
+	threadpool/sim_search.c \
+	threadpool/sim_stream.c \
+	threadpool/sim_worker.c \
+	threadpool/sim_world.c \
 	threadpool/stats.c \
 	threadpool/stream.c \
 	threadpool/submit.c \
@@ -62,6 +69,7 @@ POOL_SRC := \
 	threadpool/watch.c \
 	threadpool/work.c \
 	threadpool/worker.c \
+	threadpool/worker_evict.c \
 
 # Tests that use tevent.h and weft.h alone; they also run on another libtevent.
 POOL_TESTS := \
@@ -136,6 +144,11 @@ POOL_TESTS := \
 	serial_fork \
 	serial_oom \
 	serial_storm \
+	sim \
+	sim_oom \
+	sim_pool \
+	sim_search \
+	sim_stream \
 	stats \
 	stream \
 	stream_free \
@@ -150,10 +163,13 @@ POOL_UNIT_TESTS := \
 	block \
 	directory \
 	grace \
+	inbox \
 	latest \
 	order \
 	park \
+	port_lull \
 	shard \
+	stash \
 
 POOL_MAP := threadpool/libweft.map
 POOL_UNIT_CFLAGS := $(LIB_CFLAGS) -Iinclude $(TALLOC_CFLAGS) $(URCU_CFLAGS)

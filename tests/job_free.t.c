@@ -84,6 +84,52 @@ static void request_in_its_callback(struct fixture *fx)
 	ok(outcome.done, "a request is freed in its own callback");
 }
 
+static void notes(struct tevent_req *req)
+{
+	bool *done = tevent_req_callback_data_void(req);
+
+	*done = true;
+}
+
+/* Sends a job and turns the loop until it is done; nobody receives it. */
+static struct tevent_req *not_received(struct fixture *fx, TALLOC_CTX *mem_ctx,
+				       struct weft_pool *pool,
+				       struct fixture_gate *freed)
+{
+	struct held *held = held_new(NULL, NULL, freed);
+	bool *done = talloc_zero(fx->mem, bool);
+	struct tevent_req *req = weft_job_send(mem_ctx, fx->ev, pool, quick_run,
+					       &held, NULL);
+
+	tevent_req_set_callback(req, notes, done);
+	(void)fixture_turn_until(fx->ev, done);
+	return req;
+}
+
+/* What has come home hangs nowhere until it is received. */
+static void request_not_received(struct fixture *fx)
+{
+	static struct fixture_gate freed;
+	struct weft_pool *pool = pooltest_pool(fx, 1);
+	TALLOC_CTX *above = talloc_new(fx->mem);
+	struct tevent_req *req = not_received(fx, fx->mem, pool, &freed);
+	struct held *held = NULL;
+
+	is_int(fixture_gate_value(&freed), 0, "the block waits");
+	talloc_free(req);
+	is_int(fixture_gate_value(&freed), 1, "it goes with its request");
+	(void)not_received(fx, above, pool, &freed);
+	talloc_free(above);
+	is_int(fixture_gate_value(&freed), 2, "with what that hangs below");
+	req = not_received(fx, fx->mem, pool, &freed);
+	tevent_req_received(req);
+	is_int(fixture_gate_value(&freed), 3, "when that says it is through");
+	is_int(weft_job_recv(req, fx->mem, &held), EINVAL,
+	       "then there is nothing to receive");
+	talloc_free(req);
+	is_int(fixture_gate_value(&freed), 3, "and each is freed once");
+}
+
 static void pool_running(struct fixture *fx)
 {
 	static struct scene scene;
@@ -230,6 +276,7 @@ int main(void)
 	POOLTEST(request_queued);
 	POOLTEST(request_running);
 	POOLTEST(request_in_its_callback);
+	POOLTEST(request_not_received);
 	POOLTEST(pool_running);
 	POOLTEST(loop_running);
 	POOLTEST(requests_below_the_loop);

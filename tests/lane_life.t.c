@@ -156,6 +156,41 @@ static void place_is_not_used_too_early(struct fixture *fx)
 	scene_ends(&scene, false);
 }
 
+/* Both handles, one after the other, are at the same place. */
+static void credit_is_not_the_next_ones(struct fixture *fx)
+{
+	struct weft_lane_options options = { .max = 1 };
+	struct weft_pool *pool = lanetest_pool(fx, 4);
+	struct weft_lane *lane = lanetest_lane(fx, pool, &options);
+	struct fixture_gate started = { 0 };
+	struct fixture_gate go = { 0 };
+	struct outcome outcomes[7] = { { .done = false } };
+	unsigned i = 0;
+
+	(void)lanetest_hold(fx, pool, lane, &started, &go, &outcomes[0]);
+	(void)lanetest_hold(fx, pool, lane, &started, &go, &outcomes[1]);
+	fixture_gate_add(&go, 1);
+	(void)tevent_loop_wait(fx->ev);
+	talloc_free(lane);
+
+	options.queue_limit = 2;
+	lane = lanetest_lane(fx, pool, &options);
+	started = (struct fixture_gate){ 0 };
+	go = (struct fixture_gate){ 0 };
+	(void)lanetest_hold(fx, pool, lane, &started, &go, &outcomes[2]);
+	fixture_gate_wait(&started, 1);
+	for (i = 3; i < 7; i++) {
+		(void)lanetest_hold(fx, pool, lane, &started, &go,
+				    &outcomes[i]);
+	}
+	is_uint(lanetest_stats(pool, lane).queued, 2, "two wait");
+	is_uint(lanetest_stats(pool, lane).refused, 2, "two are refused");
+	fixture_gate_add(&go, 1);
+	(void)tevent_loop_wait(fx->ev);
+	ok(outcomes[5].ret == EAGAIN && outcomes[6].ret == EAGAIN,
+	   "whatever an earlier handle of the lane allowed");
+}
+
 static void other_pools_lane(struct fixture *fx)
 {
 	struct weft_pool *pool = lanetest_pool(fx, 1);
@@ -259,6 +294,7 @@ int main(void)
 	POOLTEST(loop_first);
 	POOLTEST(stopped);
 	POOLTEST(place_is_not_used_too_early);
+	POOLTEST(credit_is_not_the_next_ones);
 	POOLTEST(other_pools_lane);
 	POOLTEST(cancelled_in_lane);
 	POOLTEST(in_a_callback);

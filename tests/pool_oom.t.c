@@ -104,6 +104,25 @@ static void play_jobs(struct sweep *sweep)
 	}
 }
 
+/* To look for null tracking took an allocation, and one that failed was taken
+ * for no. */
+static void tracking_was_missed_without_memory(void)
+{
+	unsigned made = 0;
+
+	talloc_enable_null_tracking();
+	for (long nth = 1; nth < 20; nth++) {
+		struct weft_pool *pool = NULL;
+
+		shim_arm(SHIM_MALLOC, nth);
+		made += weft_pool_create(NULL, NULL, &pool) == 0 ? 1 : 0;
+		(void)shim_disarm(SHIM_MALLOC);
+		talloc_free(pool);
+	}
+	is_uint(made, 0, "null tracking is seen without memory, too");
+	talloc_disable_null_tracking();
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;
@@ -121,5 +140,6 @@ int main(int argc, char **argv)
 	       "what ran is what succeeded");
 	is_int(atomic_load_explicit(&lost, memory_order_relaxed), 0,
 	       "each block is freed once");
+	tracking_was_missed_without_memory();
 	return done();
 }

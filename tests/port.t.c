@@ -4,6 +4,7 @@
 #define TEVENT_DEPRECATED 1
 #define _DEPRECATED_
 
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/pooltest.h"
@@ -313,12 +314,90 @@ static void re_initialised_in_callback(struct fixture *fx)
 	ok(held_back.done, "and what was there comes with it");
 }
 
+#define STEPS      3000
+#define STEPS_OUT  200
+#define STEPS_EACH 300 /* of so many one waits */
+#define STEP_NS    10000
+
+/* Some jobs are short; some wait until all results before theirs were heard. */
+struct steps {
+	struct fixture *fx;
+	struct weft_pool *pool;
+	struct fixture_gate heard;
+	int sent;
+};
+
+struct step {
+	struct steps *steps;
+	int number;
+};
+
+static int step_run(struct weft_job *job, void *block)
+{
+	struct step *step = talloc_get_type_abort(block, struct step);
+	struct timespec begin = { 0, 0 };
+	struct timespec now = { 0, 0 };
+
+	(void)job;
+	if (step->number % STEPS_EACH == STEPS_EACH - 1) {
+		fixture_gate_wait(&step->steps->heard, step->number);
+		return 0;
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec -
+			 begin.tv_nsec <
+		 STEP_NS);
+	return 0;
+}
+
+static void step_heard(struct tevent_req *req);
+
+static void step_send(struct steps *steps)
+{
+	struct step *step = talloc_zero(NULL, struct step);
+	struct tevent_req *req = NULL;
+
+	step->steps = steps;
+	step->number = steps->sent++;
+	req = weft_job_send(steps->fx->mem, steps->fx->ev, steps->pool,
+			    step_run, &step, NULL);
+	tevent_req_set_callback(req, step_heard, steps);
+}
+
+static void step_heard(struct tevent_req *req)
+{
+	struct steps *steps = tevent_req_callback_data_void(req);
+
+	talloc_free(req);
+	fixture_gate_add(&steps->heard, 1);
+	if (steps->sent < STEPS) {
+		step_send(steps);
+	}
+}
+
+static void worker_goes_on(struct fixture *fx)
+{
+	struct steps steps = { .fx = fx, .pool = pooltest_pool(fx, 1) };
+
+	while (steps.sent < STEPS_OUT) {
+		step_send(&steps);
+	}
+	is_int(tevent_loop_wait(fx->ev), 0, "the loop has nothing left");
+	is_int(fixture_gate_value(&steps.heard), STEPS,
+	       "a result is heard though its worker goes on with a job that "
+	       "waits for that");
+}
+
 int main(void)
 {
 	fixture_each_backend_flags("others_have_their_turn",
 				   others_have_their_turn, FIXTURE_THREADS);
 	fixture_each_backend_flags("nested", nested, FIXTURE_THREADS);
 	fixture_each_backend_flags("stays_and_returns", stays_and_returns,
+				   FIXTURE_THREADS);
+	fixture_each_backend_flags("worker_goes_on", worker_goes_on,
 				   FIXTURE_THREADS);
 	POOLTEST(freed_requests_do_not_keep_it);
 	POOLTEST(several_loops);

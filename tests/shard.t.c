@@ -1,76 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Shard: in order, within bounds, and each node to exactly one taker; and the
  * shards of one pool: one limit, and none is starved. Owners take turns. */
-#include <limits.h>
-
-#include "tests/pooltest.h"
+#include "tests/shardtest.h"
 #include "threadpool/cpus.h"
-#include "threadpool/shard.h"
-
-#define NODES 12
-
-static struct wf_shard shard;
-static struct wf_flow flow;
-static struct wf_flow other_flow;
-static struct wf_queued nodes[NODES];
-
-static unsigned no_slack(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static unsigned some_slack(void *arg)
-{
-	const unsigned *slack = arg;
-
-	return *slack;
-}
-
-static bool claim_all(struct wf_queued *node, void *arg)
-{
-	(void)node;
-	(void)arg;
-	return true;
-}
-
-static bool claim_others(struct wf_queued *node, void *arg)
-{
-	return node != arg;
-}
-
-static void prepare(struct wf_queued *node, struct wf_flow *its_flow,
-		    unsigned char priority)
-{
-	tev_list_init(&node->link);
-	node->flow = its_flow;
-	node->priority = priority;
-}
-
-static int push(struct wf_queued *node)
-{
-	return wf_shard_push(node, UINT_MAX, no_slack, NULL);
-}
-
-static void begin(unsigned count)
-{
-	unsigned i = 0;
-
-	wf_shard_init(&shard);
-	wf_flow_init(&flow, NULL, &shard);
-	wf_flow_init(&other_flow, NULL, &shard);
-	for (i = 0; i < NODES; i++) {
-		prepare(&nodes[i], &flow, 1);
-	}
-	for (i = 0; i < count; i++) {
-		(void)push(&nodes[i]);
-	}
-}
-
-static void pops(unsigned index, const char *why)
-{
-	is_ptr(wf_shard_pop(&shard, claim_all, NULL), &nodes[index], "%s", why);
-}
 
 static void test_order(void)
 {
@@ -242,7 +174,8 @@ static void crowd_run(unsigned index, void *arg)
 
 static void test_crowd(void)
 {
-	struct crowd *crowd = talloc_zero(NULL, struct crowd);
+	static struct crowd all;
+	struct crowd *crowd = &all;
 	unsigned taken = 0;
 	unsigned i = 0;
 
@@ -259,7 +192,6 @@ static void test_crowd(void)
 	}
 	is_uint(taken, THREADS * EACH, "each came out once");
 	wf_shard_fini(&shard);
-	talloc_free(crowd);
 }
 
 /* Instead of the library's: a pool has several shards on any machine. */

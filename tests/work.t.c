@@ -10,6 +10,9 @@ static void there_and_back(struct fixture *fx)
 	struct weft_mailbox *home = worktest_mailbox(fx, fx->ev);
 	struct piece piece;
 
+	ok(sizeof(struct weft_work) <= 256,
+	   "it is no larger than four lines of a cache: %zu bytes",
+	   sizeof(struct weft_work));
 	piece_init(&piece);
 	is_str(piece.work.name, "piece_run", "it is named after its function");
 	ok(strstr(piece.work.location, "worktest.h:") != NULL,

@@ -56,6 +56,66 @@ static void mailbox_goes(struct fixture *fx)
 	is_uint(scene.queued.runs, 1, "what waited has run");
 }
 
+/* The port remembers whom it has brought work to, and must not take the next
+ * one for him. */
+static void another_mailbox_comes(struct fixture *fx)
+{
+	struct scene scene;
+	struct weft_mailbox *other = NULL;
+	struct piece piece;
+
+	scene_open(fx, &scene);
+	TALLOC_FREE(scene.home);
+	other = worktest_mailbox(fx, fx->ev);
+	piece_init(&piece);
+	(void)weft_work_submit(&piece.work, scene.pool, NULL, other);
+	fixture_gate_add(&scene.go, 1);
+	(void)fixture_turn_until(fx->ev, &piece.done);
+	is_ptr(piece.home, other, "the new one has its own");
+	scene_is_over(&scene);
+	is_ptr(scene.held.home, NULL, "and not what was the old one's");
+	is_ptr(scene.queued.home, NULL, "neither of it");
+	talloc_free(other);
+}
+
+/* A loop remembers its way into the lane that it used last. */
+static void pools_come_and_go(struct fixture *fx)
+{
+	struct weft_mailbox *home = worktest_mailbox(fx, fx->ev);
+	unsigned wrong = 0;
+
+	for (unsigned round = 0; round < 64; round++) {
+		struct weft_pool *pool = pooltest_pool(fx, 1);
+		struct weft_pool *other = pooltest_pool(fx, 1);
+		struct piece pieces[3];
+
+		for (unsigned i = 0; i < 3; i++) {
+			piece_init(&pieces[i]);
+			(void)weft_work_submit(&pieces[i].work,
+					       i == 1 ? other : pool, NULL,
+					       home);
+		}
+		/* Its last job takes with it what the loop has of it: in every
+		 * other round the way that was used last. */
+		if (round % 2 == 0) {
+			TALLOC_FREE(other);
+		} else {
+			TALLOC_FREE(pool);
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			bool kept = i == 1 ? other != NULL : pool != NULL;
+
+			(void)fixture_turn_until(fx->ev, &pieces[i].done);
+			wrong += pieces[i].dones != 1;
+			wrong += kept && pieces[i].runs != 1;
+		}
+		talloc_free(pool);
+		talloc_free(other);
+	}
+	is_uint(wrong, 0, "each is done once, by the pool that it was sent to");
+	talloc_free(home);
+}
+
 static void loop_goes(struct fixture *fx)
 {
 	struct scene scene;
@@ -246,6 +306,8 @@ static void storm(struct fixture *fx)
 int main(void)
 {
 	POOLTEST(mailbox_goes);
+	POOLTEST(another_mailbox_comes);
+	POOLTEST(pools_come_and_go);
 	POOLTEST(loop_goes);
 	POOLTEST(loop_goes_with_results);
 	POOLTEST(cancelled_loop_goes);

@@ -10,6 +10,8 @@
  *  2. Each job is listed from its send until it is back or cut off. One that
  *     is cut off has a share of the account, of whose flows and crew it still
  *     makes use.
+ *  3. The port remembers the way that was used last, so who sends job after job
+ *     into one lane looks nothing up. It forgets that with the account.
  *
  * Threads: unref: any; all others: the owner of the loop.
  * Ordering: [AC1] shares.
@@ -22,20 +24,10 @@
 
 #include "engine/base.h"
 #include "threadpool/crew.h"
-#include "threadpool/now.h"
+#include "threadpool/lane.h"
 
 /* Numbers for jobs are fetched so many at a time. */
 #define ACCOUNT_IDS 1024
-
-/* In a tick of the system (4 ms as a rule) so many jobs are timed exactly, and
- * then one in so many. */
-#define ACCOUNT_TIMED_MAX 32
-#define ACCOUNT_TIMED_OF  16
-
-struct account_flow {
-	struct tev_list link; /* O: among those of the account */
-	struct wf_flow flow;  /* see shard.h */
-};
 
 void wf_account_ref(struct wf_account *account)
 {
@@ -61,7 +53,7 @@ void wf_account_unref(struct wf_account *account)
 			break;
 		}
 		tev_list_remove(link);
-		free(tev_list_entry(link, struct account_flow, link));
+		free(tev_list_entry(link, struct wf_way, link));
 	}
 	wf_crew_unref(account->crew);
 	free(account);
@@ -69,6 +61,11 @@ void wf_account_unref(struct wf_account *account)
 
 static void account_end(struct wf_account *account)
 {
+	struct wf_port *port = account->port;
+
+	if (port->way != NULL && wf_account_of(port->way) == account) {
+		port->way = NULL;
+	}
 	tev_list_remove(&account->user.link);
 	wf_account_unref(account);
 }
@@ -95,7 +92,7 @@ static void account_closed(struct wf_port_user *user)
 		if (entry == NULL) {
 			break;
 		}
-		entry->closed(entry);
+		account->ops->closed(entry);
 	}
 	account_end(account);
 }
@@ -111,7 +108,7 @@ static void account_forked(struct wf_port_user *user)
 		if (entry == NULL) {
 			break;
 		}
-		entry->forked(entry);
+		account->ops->forked(entry);
 	}
 	account_end(account);
 }
@@ -147,18 +144,13 @@ static void account_clear(struct wf_port *port)
 	}
 }
 
-struct wf_account *wf_account_get(struct wf_port *port, struct wf_crew *crew)
+static struct wf_account *account_create(struct wf_port *port,
+					 struct wf_crew *crew,
+					 const struct wf_entry_ops *ops)
 {
-	struct wf_port_user *user = wf_port_find_user(port, account_is_of,
-						      crew);
-	struct wf_account *account = NULL;
+	struct wf_account *account = malloc(sizeof(*account));
 	unsigned turn = 0;
 
-	if (user != NULL) {
-		return tev_container_of(user, struct wf_account, user);
-	}
-	account_clear(port);
-	account = malloc(sizeof(*account));
 	if (account == NULL) {
 		return NULL;
 	}
@@ -171,6 +163,7 @@ struct wf_account *wf_account_get(struct wf_port *port, struct wf_crew *crew)
 	atomic_init(&account->refs, 1);
 	account->port = port;
 	account->crew = wf_crew_ref(crew);
+	account->ops = ops;
 	account->turn = turn & (crew->shard_count - 1);
 	account->next_id = 0;
 	account->last_id = 0;
@@ -182,65 +175,77 @@ struct wf_account *wf_account_get(struct wf_port *port, struct wf_crew *crew)
 	return account;
 }
 
-struct wf_flow *wf_account_flow(struct wf_account *account,
-				struct wf_lane *lane)
+static struct wf_account *account_get(struct wf_port *port,
+				      struct wf_crew *crew,
+				      const struct wf_entry_ops *ops)
 {
-	struct account_flow *flow = NULL;
+	struct wf_port_user *user = wf_port_find_user(port, account_is_of,
+						      crew);
+
+	if (user != NULL) {
+		return tev_container_of(user, struct wf_account, user);
+	}
+	account_clear(port);
+	return account_create(port, crew, ops);
+}
+
+/* That of @account into @lane, made on first use; NULL: no memory. */
+static struct wf_way *account_way(struct wf_account *account,
+				  struct wf_lane *lane)
+{
+	struct wf_way *way = NULL;
 	struct tev_list *link = NULL;
+	int ret = 0;
 
 	tev_list_for_each(link, &account->flows) {
-		flow = tev_list_entry(link, struct account_flow, link);
-		if (tev_likely(flow->flow.lane == lane)) {
-			return &flow->flow;
+		way = tev_list_entry(link, struct wf_way, link);
+		if (way->flow.lane == lane) {
+			return way;
 		}
 	}
-	flow = malloc(sizeof(*flow));
-	if (flow == NULL) {
+	ret = posix_memalign((void **)&way, TEV_CACHE_LINE, sizeof(*way));
+	if (ret != 0) {
 		return NULL;
 	}
-	wf_flow_init(&flow->flow, lane, &lane->shards[account->turn]);
-	tev_list_append(&account->flows, &flow->link);
-	return &flow->flow;
+	way->account = account;
+	way->port = account->port;
+	wf_flow_init(&way->flow, lane, &lane->shards[account->turn]);
+	tev_list_append(&account->flows, &way->link);
+	return way;
 }
 
-uint64_t wf_account_id(struct wf_account *account)
+struct wf_flow *wf_account_find_flow(struct wf_port *port, struct wf_lane *lane,
+				     const struct wf_entry_ops *ops)
 {
-	if (tev_unlikely(account->next_id == account->last_id)) {
-		struct wf_crew *elder = wf_crew_elder(account->crew);
+	struct wf_account *account = NULL;
+	struct wf_way *way = NULL;
 
-		/* Relaxed: numbers to share out; from 1 on. */
-		account->next_id = 1 + atomic_fetch_add_explicit(
-					       &elder->next_id, ACCOUNT_IDS,
-					       memory_order_relaxed);
-		account->last_id = account->next_id + ACCOUNT_IDS;
+	account = account_get(port, lane->crew, ops);
+	if (account == NULL) {
+		return NULL;
 	}
-	return account->next_id++;
-}
-
-uint64_t wf_account_time(struct wf_account *account, bool *ret_exact)
-{
-	uint64_t tick_ns = wf_now_tick_ns();
-
-	if (account->tick_ns != tick_ns) {
-		account->tick_ns = tick_ns;
-		account->in_tick = 0;
+	way = account_way(account, lane);
+	if (way == NULL) {
+		return NULL;
 	}
-	account->in_tick++;
-	*ret_exact = account->in_tick <= ACCOUNT_TIMED_MAX ||
-		     account->in_tick % ACCOUNT_TIMED_OF == 0;
-	return *ret_exact ? wf_now_ns() : tick_ns;
+	port->way = &way->flow;
+	return &way->flow;
 }
 
-void wf_account_add(struct wf_account *account, struct wf_entry *entry)
+void wf_account_fetch_ids(struct wf_account *account)
 {
-	tev_list_append(&account->entries, &entry->link);
+	struct wf_crew *elder = wf_crew_elder(account->crew);
+
+	/* Relaxed: numbers to share out; from 1 on. */
+	account->next_id = 1 + atomic_fetch_add_explicit(&elder->next_id,
+							 ACCOUNT_IDS,
+							 memory_order_relaxed);
+	account->last_id = account->next_id + ACCOUNT_IDS;
 }
 
-void wf_account_remove(struct wf_account *account, struct wf_entry *entry)
+void wf_account_emptied(struct wf_account *account)
 {
-	tev_list_remove(&entry->link);
-	if (tev_unlikely(tev_list_empty(&account->entries) &&
-			 wf_crew_stopped(account->crew))) {
+	if (wf_crew_stopped(account->crew)) {
 		account_end(account);
 	}
 }

@@ -76,20 +76,22 @@ void wf_bell_close(int bell)
 	}
 }
 
-/* The old one is closed first: then there is room for the new. */
-int wf_bell_replace(int bell)
+int wf_bell_move(int fresh, int number)
 {
-	int fresh = -1;
+	if (fresh >= 0 && number >= 0 && fresh != number) {
+		int moved = dup3(fresh, number, O_CLOEXEC);
 
-	wf_bell_close(bell);
-	fresh = wf_bell_open(true);
-	if (fresh >= 0 && bell >= 0 && fresh != bell) {
-		int moved = dup3(fresh, bell, O_CLOEXEC);
-
-		if (moved == bell) {
+		if (moved == number) {
 			(void)close(fresh);
-			return bell;
+			return number;
 		}
 	}
 	return fresh;
+}
+
+/* The old one is closed first: then there is room for the new. */
+int wf_bell_replace(int bell)
+{
+	wf_bell_close(bell);
+	return wf_bell_move(wf_bell_open(true), bell);
 }

@@ -30,3 +30,8 @@ void wf_bell_close(int bell);
  * Thread: the child's only one.  Lock: none.
  * Return: the descriptor, -1: none is to be had. */
 int wf_bell_replace(int bell);
+
+/* Gives the descriptor @fresh the number @number, which was closed; -1 in
+ * place of either: nothing.
+ * Return: its number now. */
+int wf_bell_move(int fresh, int number);

@@ -46,6 +46,7 @@
 #include "threadpool/now.h"
 #include "threadpool/poke.h"
 #include "threadpool/pool.h"
+#include "threadpool/sim_world.h"
 #include "threadpool/submit.h"
 #include "threadpool/work.h"
 #include "threadpool/worker.h"
@@ -62,10 +63,10 @@ struct weft_child {
 	struct wf_member member; /* O: the parent's */
 	struct weft_job *parent; /* O: the parent's */
 	weft_job_fn_t fn;        /* I: */
+	struct wf_label label;   /* I: */
 	atomic_uint refs;        /* A: [CH4] */
 	_Atomic(uint32_t) done;  /* A: [CH3] enum child_done; futex */
 	void *block;             /* Q: */
-	int error;               /* Q: */
 };
 
 static struct weft_child *child_of(struct weft_job *job)
@@ -106,8 +107,8 @@ static void child_end(struct weft_job *job, int error, bool ran)
 	struct weft_child *child = child_of(job);
 	uint32_t before = CHILD_OUT;
 
-	(void)ran;
-	child->error = error;
+	job->error = error;
+	job->ran = ran;
 	/* [CH3] release: error and block; pairs with child_sleep(). */
 	before = atomic_exchange_explicit(&child->done, CHILD_DONE,
 					  memory_order_release);
@@ -118,9 +119,15 @@ static void child_end(struct weft_job *job, int error, bool ran)
 	child_unref(child);
 }
 
+static struct wf_label child_label(struct weft_job *job)
+{
+	return child_of(job)->label;
+}
+
 static const struct wf_work_ops child_ops = {
 	.call = child_call,
 	.end = child_end,
+	.label = child_label,
 };
 
 /* ---- its parent ---- */
@@ -167,9 +174,7 @@ static int child_set_up(struct weft_child *child, struct weft_job *parent,
 	/* Who runs it if its lane is full. */
 	job->worker = parent->worker;
 	job->interruptible = options->interruptible;
-	job->name = options->name;
 	job->deadline_ns = options->deadline_ns;
-	job->keyed = NULL;
 	job->sent_ns = wf_now_ns();
 	job->timed = true;
 	/* Relaxed: a number to share out; from 1 on. */
@@ -219,7 +224,6 @@ static int child_create(struct weft_job *parent, weft_job_fn_t fn, bool awaited,
 	child->fn = fn;
 	atomic_init(&child->refs, awaited ? 2 : 1);
 	atomic_init(&child->done, CHILD_OUT);
-	child->error = 0;
 	*ret_child = child;
 	return 0;
 
@@ -254,7 +258,7 @@ int weft_job_spawn_sized(struct weft_job *job, weft_job_fn_t fn, void *pp_block,
 	if (ret != 0) {
 		return ret;
 	}
-	child->job.location = location;
+	child->label = (struct wf_label){ options.name, location };
 	ret = child_start(child, block);
 	if (ret != 0) {
 		wf_family_unref(child->job.siblings);
@@ -270,6 +274,20 @@ int weft_job_spawn_sized(struct weft_job *job, weft_job_fn_t fn, void *pp_block,
 	return 0;
 }
 
+/* Until it is done, all others move. */
+static void child_simulate(struct weft_child *child)
+{
+	/* [CH3] acquire: error and block; pairs with child_end(). */
+	while (atomic_load_explicit(&child->done, memory_order_acquire) !=
+	       CHILD_DONE) {
+		if (!wf_sim_wait()) {
+			/* It was begun after its parent, so whoever runs it
+			 * does not wait below us: this cannot be. */
+			abort();
+		}
+	}
+}
+
 /* Until it is done, wherever it runs. */
 static void child_sleep(struct weft_child *child)
 {
@@ -278,6 +296,10 @@ static void child_sleep(struct weft_child *child)
 					     memory_order_acquire);
 
 	if (done == CHILD_DONE) {
+		return;
+	}
+	if (tev_unlikely(child->job.queued.flow->lane->crew->simulated)) {
+		child_simulate(child);
 		return;
 	}
 	weft_blocking_begin();
@@ -309,7 +331,7 @@ int weft_child_wait_block(struct weft_child *child, TALLOC_CTX *mem_ctx,
 		/* A child of fork() has come back from its function. */
 		return ECANCELED;
 	}
-	error = child->error;
+	error = child->job.error;
 	block = child->block;
 	child->block = NULL;
 	child_unref(child);

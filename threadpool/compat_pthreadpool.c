@@ -33,6 +33,7 @@
 #include "engine/base.h"
 #include "threadpool/fork.h"
 #include "threadpool/pool.h"
+#include "threadpool/port_inside.h"
 #include "threadpool/request.h"
 #include "threadpool/task.h"
 
@@ -70,24 +71,29 @@ static void job_part(struct compat_job *job)
 	}
 }
 
-static int job_call(struct wf_task *task)
+static int job_call(struct weft_job *work)
 {
-	struct compat_job *job = job_of(task);
+	struct compat_job *job = job_of(
+		tev_container_of(work, struct wf_task, job));
 
 	job->fn(job->private_data);
 	return 0;
 }
 
-static void job_back(struct wf_task *task, struct tevent_context *ev, int error,
-		     bool ran)
+static struct wf_label job_label(struct weft_job *work)
+{
+	(void)work;
+	return (struct wf_label){ "pthreadpool_tevent_job", __location__ };
+}
+
+static void job_back(struct wf_task *task, struct wf_port *port)
 {
 	struct compat_job *job = job_of(task);
 	struct pthreadpool_tevent_job_state *state = job->state;
+	int error = task->job.error;
 
-	(void)ev;
-	(void)ran;
 	job_part(job);
-	free(job);
+	wf_stash_give(&port->stash, job, sizeof(*job));
 	if (state == NULL) {
 		return;
 	}
@@ -103,9 +109,8 @@ static void job_cut(struct wf_task *task)
 	job_part(job_of(task));
 }
 
-static void job_dispose(struct wf_task *task, int error)
+static void job_dispose(struct wf_task *task)
 {
-	(void)error;
 	free(job_of(task));
 }
 
@@ -119,7 +124,11 @@ static void job_forked(struct wf_task *task, bool running)
 }
 
 static const struct wf_task_ops job_ops = {
-	.call = job_call,
+	.work = {
+		.call = job_call,
+		.end = wf_task_end,
+		.label = job_label,
+	},
 	.back = job_back,
 	.cut = job_cut,
 	.dispose = job_dispose,
@@ -131,16 +140,17 @@ static const struct wf_task_ops job_ops = {
 static bool job_take_back(struct compat_job *job)
 {
 	struct pthreadpool_tevent_job_state *state = job->state;
+	struct wf_port *port = wf_task_port(&job->task);
 	bool mine = false;
 
-	wf_port_check_fork(job->task.port);
+	wf_port_check_fork(port);
 	if (state->job == NULL) {
 		return true;
 	}
 	mine = wf_task_cancel(&job->task);
 	if (mine) {
 		job_part(job);
-		free(job);
+		wf_stash_give(&port->stash, job, sizeof(*job));
 	}
 	return mine;
 }
@@ -149,8 +159,9 @@ static bool job_take_back(struct compat_job *job)
 
 static void job_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
 {
-	struct pthreadpool_tevent_job_state *state = tevent_req_data(
-		req, struct pthreadpool_tevent_job_state);
+	/* Ours, no doubt, and asked twice a job. */
+	const struct pthreadpool_tevent_job_state *state = _tevent_req_data(
+		req);
 	struct compat_job *job = state->job;
 
 	(void)req_state;
@@ -179,21 +190,14 @@ static int job_start(struct pthreadpool_tevent_job_state *state,
 		     struct weft_pool *pool, void (*fn)(void *private_data),
 		     void *private_data)
 {
-	const struct wf_task_spec spec = {
-		.ops = &job_ops,
-		.lane = wf_pool_lane(pool, NULL),
-		.name = "pthreadpool_tevent_job",
-		.location = __location__,
-		.priority = WEFT_PRIORITY_NORMAL - WEFT_PRIORITY_LOW,
-	};
 	struct compat_job *job = NULL;
 	struct wf_port *port = NULL;
-	int ret = wf_port_get(state->ev, &port);
+	int ret = wf_port_find(state->ev, &port);
 
 	if (ret != 0) {
 		return ret;
 	}
-	job = malloc(sizeof(*job));
+	job = wf_stash_take(&port->stash, sizeof(*job));
 	if (job == NULL) {
 		return ENOMEM;
 	}
@@ -201,11 +205,15 @@ static int job_start(struct pthreadpool_tevent_job_state *state,
 	job->private_data = private_data;
 	job->state = state;
 	state->job = job;
-	/* Transferred by the shard: from here on it may be running. */
-	ret = wf_task_start(&job->task, port, &spec);
+	ret = wf_task_init(&job->task, &job_ops, port,
+			   wf_pool_lane(pool, NULL));
+	if (ret == 0) {
+		/* Transferred by the shard: from here on it may be running. */
+		ret = wf_task_send(&job->task);
+	}
 	if (ret != 0) {
 		job_part(job);
-		free(job);
+		wf_stash_give(&port->stash, job, sizeof(*job));
 	}
 	return ret;
 }

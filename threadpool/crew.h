@@ -39,6 +39,7 @@ struct wf_crew {
 	void (*worker_fini)(void *state, void *private_data);
 	void *worker_private;
 	unsigned shard_count; /* I: a power of two */
+	bool simulated;       /* I: its workers are no threads: sim_worker.c */
 
 	struct tev_list link;      /* L(list of crews): pool.c */
 	struct wf_crew *elder;     /* I: NULL: this is one */

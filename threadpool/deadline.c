@@ -11,24 +11,19 @@
  */
 #include "threadpool/deadline.h"
 
-#include <time.h>
-
 #include "threadpool/tevent_compat.h"
 
 #include "weft.h"
 
-#define DEADLINE_NS_PER_S  1000000000ULL
+#include "threadpool/now.h"
+
 #define DEADLINE_NS_PER_MS 1000000ULL
 #define DEADLINE_NS_PER_US 1000ULL
 #define DEADLINE_US_PER_S  1000000ULL
 
 uint64_t weft_deadline_ms(unsigned ms)
 {
-	struct timespec now = { 0, 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * DEADLINE_NS_PER_S +
-	       (uint64_t)now.tv_nsec + ms * DEADLINE_NS_PER_MS;
+	return wf_now_ns() + ms * DEADLINE_NS_PER_MS;
 }
 
 bool wf_deadline_passed(uint64_t deadline_ns)

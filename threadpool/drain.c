@@ -5,20 +5,22 @@
  *                                                                    ^
  *      what may have been the last: hands or bed empty, fence, look -'
  *
- * A job of a pool is in one of four places: in a shard; in the count of those
- * behind others of their key, until it is in a shard or its end is posted; with
- * a worker, whose bed is serving until the end is posted; or in the hands of
- * another thread (crew->hands) that evicts it, or runs it because its lane is
- * full. The pool is through when it takes nothing more and all four are empty,
- * in all crews of the family, at one moment.
+ * A job of a pool is in one of four places: in a shard, or its inbox, which
+ * whoever locks the shard takes in first; in the count of those behind others
+ * of their key, until it is in a shard or its end is posted; with a worker,
+ * whose bed is serving until the end is posted; or in the hands of another
+ * thread (crew->hands) that evicts it, or runs it because its lane is full. The
+ * pool is through when it takes nothing more and all four are empty, in all
+ * crews of the family, at one moment.
  *
- *  1. Nothing comes in: each shard is told under its lock, and from then on
- *     takes only what moves up from behind its key, and children of jobs, whose
- *     beds are serving meanwhile. What goes behind its key is refused under the
- *     lock of that, through each of which begin passes (wf_order_settle()), so
- *     that what came before is counted. What is run by its sender passes
- *     wf_drain_enter(): that finds the pool draining, or its hands are seen by
- *     every later check until they have given the job away.
+ *  1. Nothing comes in: each shard is told under its lock, and by the mark in
+ *     its inbox; from then on it takes only what moves up from behind its key,
+ *     and children of jobs, whose beds are serving meanwhile. What goes behind
+ *     its key is refused under the lock of that, through each of which begin
+ *     passes (wf_order_settle()), so that what came before is counted. What is
+ *     run by its sender passes wf_drain_enter(): that finds the pool draining,
+ *     or its hands are seen by every later check until they have given the job
+ *     away.
  *  2. Nobody is told too early. A check looks at all shards, then at the hands,
  *     the keys and the beds, and at all shards once more. If all shards were
  *     empty at both looks and accepted nothing in between, then they were empty

@@ -27,6 +27,8 @@
 
 #include "engine/order.h"
 #include "threadpool/block.h"
+#include "threadpool/crew.h"
+#include "threadpool/sim_world.h"
 #include "threadpool/stream.h"
 #include "threadpool/task.h"
 
@@ -38,8 +40,8 @@ static struct wf_stream *emit_stream(struct wf_task *task)
 							memory_order_relaxed);
 	struct wf_stream_spec spec = {
 		.listener = task->listener,
-		.port = task->port,
-		.parts = task->parts,
+		.port = wf_task_port(task),
+		.parts = task->listener != NULL ? task->listener->parts : 0,
 	};
 
 	if (stream != NULL) {
@@ -80,9 +82,15 @@ static int emit_part(struct wf_task *task, void *part)
 			return ECANCELED;
 		}
 		ret = wf_stream_put(stream, part);
-		if (ret != EAGAIN || task->parts_refuse ||
+		if (ret != EAGAIN || task->listener->parts_refuse ||
 		    job->worker == NULL) {
 			return ret;
+		}
+		if (tev_unlikely(job->worker->crew->simulated)) {
+			if (!wf_sim_wait()) {
+				return EDEADLK;
+			}
+			continue;
 		}
 		weft_blocking_begin();
 		wf_stream_wait(stream, job->deadline_ns, weft_job_should_stop,

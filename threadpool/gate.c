@@ -58,39 +58,7 @@ static void gate_set_locked(atomic_uint *number, unsigned value)
 	atomic_store_explicit(number, value, memory_order_relaxed);
 }
 
-static bool gate_is_shaped(const struct wf_gate *gate)
-{
-	/* Relaxed: a look too early is a job begun before. */
-	return atomic_load_explicit(&gate->shaped, memory_order_relaxed);
-}
-
 /* ---- which lanes there are ---- */
-
-unsigned wf_lane_count(struct wf_crew *crew)
-{
-	/* [LN2] acquire: the lanes counted; pairs with
-	 * gate_publish_locked(). */
-	return atomic_load_explicit(&crew->gate.lane_count,
-				    memory_order_acquire);
-}
-
-struct wf_lane *wf_lane_at(struct wf_crew *crew, unsigned index)
-{
-	/* Relaxed: who knows the index has seen the count. */
-	return atomic_load_explicit(&crew->gate.lanes[index],
-				    memory_order_relaxed);
-}
-
-unsigned wf_lane_queued(const struct wf_lane *lane)
-{
-	unsigned queued = 0;
-	unsigned i = 0;
-
-	for (i = 0; i < lane->crew->shard_count; i++) {
-		queued += wf_shard_count(&lane->shards[i]);
-	}
-	return queued;
-}
 
 unsigned wf_lane_waiting(const struct wf_lane *lane)
 {
@@ -128,6 +96,12 @@ bool wf_crew_wants_room(struct wf_crew *crew)
 	return false;
 }
 
+static void lane_init_common(struct wf_lane *lane)
+{
+	wf_flow_init(&lane->common, lane, &lane->shards[0]);
+	lane->common.shared = true;
+}
+
 static struct wf_lane *lane_create(struct wf_crew *crew)
 {
 	struct wf_lane *lane = NULL;
@@ -144,7 +118,7 @@ static struct wf_lane *lane_create(struct wf_crew *crew)
 	for (i = 0; i < crew->shard_count; i++) {
 		wf_shard_init(&lane->shards[i]);
 	}
-	wf_flow_init(&lane->common, lane, &lane->shards[0]);
+	lane_init_common(lane);
 	return lane;
 }
 
@@ -262,7 +236,7 @@ static void lane_set_locked(struct wf_lane *lane,
 	lane->used = true;
 	gate_add_locked(&gate->owed, (int)options->reserved);
 	if (options->reserved != 0 || options->max != UINT_MAX) {
-		/* Relaxed: see gate_is_shaped(). */
+		/* Relaxed: see wf_gate_is_shaped(). */
 		atomic_store_explicit(&gate->shaped, true,
 				      memory_order_relaxed);
 	}
@@ -415,20 +389,14 @@ static bool lane_may_run(const struct wf_lane *lane)
 		       wf_park_limit(&lane->crew->park);
 }
 
-bool wf_gate_is_shaped(const struct wf_crew *crew)
-{
-	return gate_is_shaped(&crew->gate);
-}
-
 bool wf_lane_is_open(const struct wf_lane *lane)
 {
-	return tev_likely(!gate_is_shaped(&lane->crew->gate)) ||
-	       lane_may_run(lane);
+	return tev_likely(!wf_gate_is_shaped(lane->crew)) || lane_may_run(lane);
 }
 
 bool wf_lane_wants_room(const struct wf_lane *lane)
 {
-	return tev_likely(!gate_is_shaped(&lane->crew->gate)) ||
+	return tev_likely(!wf_gate_is_shaped(lane->crew)) ||
 	       gate_get(&lane->running) < gate_get(&lane->max);
 }
 
@@ -446,7 +414,7 @@ unsigned wf_lane_room(struct wf_lane *lane)
 	unsigned room = 0;
 	unsigned own = 0;
 
-	if (!gate_is_shaped(gate)) {
+	if (!wf_gate_is_shaped(lane->crew)) {
 		return gate_less(limit, wf_park_count_busy(park));
 	}
 	room = gate_less(limit,
@@ -462,7 +430,7 @@ bool wf_lane_enter(struct wf_lane *lane, bool *ret_counted)
 	bool may = false;
 
 	*ret_counted = false;
-	if (tev_likely(!gate_is_shaped(gate))) {
+	if (tev_likely(!wf_gate_is_shaped(lane->crew))) {
 		return true;
 	}
 	(void)pthread_mutex_lock(&gate->lock);
@@ -509,7 +477,7 @@ void wf_gate_forget_locked(struct wf_crew *crew)
 
 		gate_add_locked(&lane->running, -(int)gate_get(&lane->running));
 		gate_add_locked(&lane->behind, -(int)gate_get(&lane->behind));
-		wf_flow_init(&lane->common, lane, &lane->shards[0]);
+		lane_init_common(lane);
 		memset(&lane->left, 0, sizeof(lane->left));
 		memset(&lane->before, 0, sizeof(lane->before));
 		/* Relaxed: the child has one thread. */

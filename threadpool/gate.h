@@ -41,13 +41,35 @@ void wf_gate_drain(struct wf_crew *crew);
 void wf_gate_close(struct wf_crew *crew);
 
 /* Lane @index of @crew. [LN2] Thread: any.  Lock: none. */
-struct wf_lane *wf_lane_at(struct wf_crew *crew, unsigned index);
-/* How many there are; they only become more. Thread: any.  Lock: none. */
-unsigned wf_lane_count(struct wf_crew *crew);
+static inline struct wf_lane *wf_lane_at(struct wf_crew *crew, unsigned index)
+{
+	/* Relaxed: who knows the index has seen the count. */
+	return atomic_load_explicit(&crew->gate.lanes[index],
+				    memory_order_relaxed);
+}
 
-/* How many wait in all shards; and those behind others of their key, too.
- * Relaxed. Thread: any.  Lock: none. */
-unsigned wf_lane_queued(const struct wf_lane *lane);
+/* How many there are; they only become more. Thread: any.  Lock: none. */
+static inline unsigned wf_lane_count(struct wf_crew *crew)
+{
+	/* [LN2] acquire: the lanes counted; pairs with
+	 * gate_publish_locked(). */
+	return atomic_load_explicit(&crew->gate.lane_count,
+				    memory_order_acquire);
+}
+
+/* How many wait in all shards, as wf_shard_count() says; and those behind
+ * others of their key, too.
+ * Thread: any.  Lock: none. */
+static inline unsigned wf_lane_queued(const struct wf_lane *lane)
+{
+	unsigned queued = 0;
+	unsigned i = 0;
+
+	for (i = 0; i < lane->crew->shard_count; i++) {
+		queued += wf_shard_count(&lane->shards[i]);
+	}
+	return queued;
+}
 unsigned wf_lane_waiting(const struct wf_lane *lane);
 
 /* How many more of its jobs could run at once, beside what runs now.
@@ -55,7 +77,11 @@ unsigned wf_lane_waiting(const struct wf_lane *lane);
 unsigned wf_lane_room(struct wf_lane *lane);
 
 /* Whether any lane has a max or a reserve. Thread: any.  Lock: none. */
-bool wf_gate_is_shaped(const struct wf_crew *crew);
+static inline bool wf_gate_is_shaped(const struct wf_crew *crew)
+{
+	/* Relaxed: a look too early is a job begun before. */
+	return atomic_load_explicit(&crew->gate.shaped, memory_order_relaxed);
+}
 
 /* Whether one more of its jobs may run. A look, for which a fence of [PK1]
  * precedes. Thread: any.  Lock: none. */

@@ -13,8 +13,8 @@
  *
  *  1. [PK5] A job that is held does not come to its end: the worker that takes
  *     current back with HELD in it waits for the lock, in which it was put.
- *     Without HELD it pays one exchange, and the holder's last touch is before
- *     that.
+ *     Without HELD it pays a store and an exchange, and the holder's last touch
+ *     is before that.
  *  2. A child that is run inside its parent is published in its place, and
  *     keeps HELD: the parent is behind it (outer), and who holds the one holds
  *     both.
@@ -31,43 +31,6 @@
 #include "threadpool/crew.h"
 #include "threadpool/work.h"
 
-/* Jobs lie at even addresses. */
-#define HOLD_HELD ((uintptr_t)1)
-
-static struct weft_job *hold_job(uintptr_t current)
-{
-	return (struct weft_job *)(current & ~HOLD_HELD);
-}
-
-void wf_hold_begin(struct weft_job *job, struct wf_bed *bed)
-{
-	/* Relaxed: our own; others add or take HELD alone, and not to 0. */
-	uintptr_t before = atomic_load_explicit(&bed->current,
-						memory_order_relaxed);
-	uintptr_t after = 0;
-
-	job->outer = hold_job(before);
-	do {
-		after = (uintptr_t)job | (before & HOLD_HELD);
-		/* [PK5] release: the job; pairs with hold_take_locked(). */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&bed->current, &before, after, memory_order_release,
-		memory_order_relaxed));
-}
-
-void wf_hold_end(struct weft_job *job, struct wf_bed *bed, struct wf_park *park)
-{
-	/* [PK5] acquire: what the last holder did; release: pairs with
-	 * hold_take_locked(), which finds the outer one again. */
-	uintptr_t before = atomic_exchange_explicit(
-		&bed->current, (uintptr_t)job->outer, memory_order_acq_rel);
-
-	if (tev_unlikely((before & HOLD_HELD) != 0)) {
-		wf_park_lock(park);
-		wf_park_unlock(park);
-	}
-}
-
 /* Return: what the worker runs, which cannot end now; or NULL. */
 static struct weft_job *hold_take_locked(struct wf_bed *bed)
 {
@@ -79,16 +42,16 @@ static struct weft_job *hold_take_locked(struct wf_bed *bed)
 	while (current != 0 && !held) {
 		/* [PK5] acquire: the job; pairs with wf_hold_begin(). */
 		held = atomic_compare_exchange_weak_explicit(
-			&bed->current, &current, current | HOLD_HELD,
+			&bed->current, &current, current | WF_HOLD_HELD,
 			memory_order_acquire, memory_order_relaxed);
 	}
-	return held ? hold_job(current) : NULL;
+	return held ? wf_hold_job(current) : NULL;
 }
 
 static void hold_give_locked(struct wf_bed *bed)
 {
 	/* [PK5] release: our last touch; pairs with wf_hold_end(). */
-	(void)atomic_fetch_and_explicit(&bed->current, ~HOLD_HELD,
+	(void)atomic_fetch_and_explicit(&bed->current, ~WF_HOLD_HELD,
 					memory_order_release);
 }
 
@@ -120,7 +83,7 @@ void wf_hold_interrupt(struct weft_job *job, struct wf_bed *bed, int signum)
 						 memory_order_relaxed);
 
 	/* A child that runs inside of it may not stand this. */
-	if (hold_job(current) == job && bed->tid != 0) {
+	if (wf_hold_job(current) == job && bed->tid != 0) {
 		(void)syscall(SYS_tgkill, getpid(), bed->tid, signum);
 	}
 }

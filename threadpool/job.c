@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Job: a function on a worker, as a tevent request.
  *
- *      request (talloc, owner)         job (malloc)
+ *      request (talloc, owner)         job (stash.h)
  *      state.job  ------------------>  task   its way out and home (task.c)
  *                 <------------------  state  NULL: an orphan
  *      state.block, once it is back    block  on its way
@@ -11,7 +11,8 @@
  *     cancelled, timed out or freed (cleanup function), the job when it is
  *     home. So each may die without asking the other.
  *  3. The block belongs to the job while that is under way, transferred by the
- *     shard's lock to the worker and by the message back; then to the state.
+ *     shard's lock to the worker and by the message back; then to the state,
+ *     hanging nowhere, until it is received or the request ends.
  *
  * Threads: job_call: the one that runs it; job_dispose: any; all others: the
  * owner.
@@ -37,6 +38,7 @@
 #include "threadpool/lane.h"
 #include "threadpool/poke.h"
 #include "threadpool/pool.h"
+#include "threadpool/port_inside.h"
 #include "threadpool/request.h"
 #include "threadpool/serial.h"
 #include "threadpool/stream.h"
@@ -52,8 +54,12 @@ struct job {
 	weft_job_fn_t fn;            /* I: */
 	void *block;                 /* Q: */
 	struct job_state *state;     /* O: NULL: nobody waits */
+	struct wf_label label;       /* I: */
 	struct wf_keyed keyed[];     /* see keyed.h: one, if it has a key */
 };
+
+_Static_assert(sizeof(struct job) <= WF_STASH_SIZE,
+	       "a job without a key is kept at hand");
 
 struct job_state {
 	struct tevent_req *req;
@@ -67,15 +73,6 @@ struct job_state {
 
 /* ---- parting ---- */
 
-/* The block is back with the request, and dies with it unless received. */
-static void job_keep_block(struct job_state *state, void *block)
-{
-	state->block = block;
-	if (block != NULL) {
-		(void)talloc_steal(state, block);
-	}
-}
-
 static void job_part(struct job *job)
 {
 	if (job->state != NULL) {
@@ -85,19 +82,33 @@ static void job_part(struct job *job)
 	job->listener.req = NULL;
 }
 
+static size_t job_size(const struct job *job)
+{
+	return sizeof(*job) +
+	       (job->task.job.keyed != NULL ? sizeof(job->keyed[0]) : 0);
+}
+
 /* The block goes to the request if there is one.
  * Return: that; NULL: nobody waits. */
-static struct job_state *job_free(struct job *job)
+static struct job_state *job_give_block(struct job *job)
 {
 	struct job_state *state = job->state;
 
 	if (state != NULL) {
 		state->job = NULL;
-		job_keep_block(state, job->block);
+		state->block = job->block;
 	} else {
 		wf_block_drop(job->block);
 	}
-	free(job);
+	return state;
+}
+
+/* On its loop's thread, home by @port. Return: as above. */
+static struct job_state *job_free(struct job *job, struct wf_port *port)
+{
+	struct job_state *state = job_give_block(job);
+
+	wf_stash_give(&port->stash, job, job_size(job));
 	return state;
 }
 
@@ -106,16 +117,17 @@ static struct job_state *job_free(struct job *job)
 static void job_abandon(struct job_state *state)
 {
 	struct job *job = state->job;
+	struct wf_port *port = wf_task_port(&job->task);
 	bool mine = false;
 
 	/* A forked child lets go of its parent's jobs, this one too. */
-	wf_port_check_fork(job->task.port);
+	wf_port_check_fork(port);
 	if (state->job != job) {
 		return;
 	}
 	mine = wf_task_cancel(&job->task);
 	if (mine) {
-		(void)job_free(job);
+		(void)job_free(job, port);
 	} else {
 		job_part(job);
 		wf_task_leave(&job->task);
@@ -124,24 +136,36 @@ static void job_abandon(struct job_state *state)
 
 /* ---- the task ---- */
 
-static int job_call(struct wf_task *task)
+static struct job *job_of_task(struct wf_task *task)
 {
-	struct job *job = tev_container_of(task, struct job, task);
-	int ret = job->fn(&task->job, job->block);
+	return tev_container_of(task, struct job, task);
+}
+
+static struct job *job_of_work(struct weft_job *work)
+{
+	return job_of_task(tev_container_of(work, struct wf_task, job));
+}
+
+static int job_call(struct weft_job *work)
+{
+	struct job *job = job_of_work(work);
+	int ret = job->fn(work, job->block);
 
 	/* Transferred by the port: the worker lets go of what it changed. */
 	wf_block_detach(job->block);
 	return ret;
 }
 
-static void job_back(struct wf_task *task, struct tevent_context *ev, int error,
-		     bool ran)
+static struct wf_label job_label(struct weft_job *work)
 {
-	struct job *job = tev_container_of(task, struct job, task);
-	struct job_state *state = job_free(job);
+	return job_of_work(work)->label;
+}
 
-	(void)ev;
-	(void)ran;
+static void job_back(struct wf_task *task, struct wf_port *port)
+{
+	int error = task->job.error;
+	struct job_state *state = job_free(job_of_task(task), port);
+
 	if (state == NULL) {
 		return;
 	}
@@ -154,27 +178,34 @@ static void job_back(struct wf_task *task, struct tevent_context *ev, int error,
 
 static void job_cut(struct wf_task *task)
 {
-	job_part(tev_container_of(task, struct job, task));
+	job_part(job_of_task(task));
 }
 
-static void job_dispose(struct wf_task *task, int error)
+static void job_dispose(struct wf_task *task)
 {
-	(void)error;
-	(void)job_free(tev_container_of(task, struct job, task));
+	struct job *job = job_of_task(task);
+
+	(void)job_give_block(job);
+	free(job);
 }
 
 static void job_forked(struct wf_task *task, bool running)
 {
-	struct job *job = tev_container_of(task, struct job, task);
+	struct job *job = job_of_task(task);
 
 	if (running) {
 		job->block = NULL;
 	}
-	(void)job_free(job);
+	(void)job_give_block(job);
+	free(job);
 }
 
 static const struct wf_task_ops job_ops = {
-	.call = job_call,
+	.work = {
+		.call = job_call,
+		.end = wf_task_end,
+		.label = job_label,
+	},
 	.back = job_back,
 	.cut = job_cut,
 	.dispose = job_dispose,
@@ -183,13 +214,27 @@ static const struct wf_task_ops job_ops = {
 
 /* ---- the request ---- */
 
+/* Whoever was to have it has not asked for it. */
+static void job_drop_block(struct job_state *state)
+{
+	void *block = state->block;
+
+	state->block = NULL;
+	if (tev_unlikely(block != NULL && !state->block_stays)) {
+		wf_block_drop(block);
+	}
+}
+
 static void job_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
 {
-	struct job_state *state = tevent_req_data(req, struct job_state);
+	/* Ours, no doubt, and asked twice a job. */
+	struct job_state *state = _tevent_req_data(req);
 
-	(void)req_state;
 	if (state->job != NULL) {
 		job_abandon(state);
+	}
+	if (req_state == TEVENT_REQ_RECEIVED) {
+		job_drop_block(state);
 	}
 }
 
@@ -215,71 +260,125 @@ static char *job_print(struct tevent_req *req, TALLOC_CTX *mem_ctx)
 
 /* ---- sending ---- */
 
-/* What the options mean for @pool.
- * Return: 0 or EINVAL. */
-static int job_spec(struct wf_task_spec *spec, struct weft_pool *pool,
-		    const struct weft_job_options *options)
+static const struct weft_job_options job_defaults = { .name = NULL };
+
+/* What is given, as this library knows it; @copy may be used for that. */
+static const struct weft_job_options *job_options(
+	const struct weft_job_options *given, size_t size,
+	struct weft_job_options *copy)
 {
-	spec->ops = &job_ops;
-	spec->deadline_ns = options->deadline_ns;
-	spec->interruptible = options->interruptible;
-	spec->key = options->key;
-	spec->parts = options->parts == 0 ? JOB_PARTS_DEFAULT : options->parts;
-	spec->parts_refuse = options->parts_refuse;
-	if (options->priority < WEFT_PRIORITY_LOW ||
-	    options->priority > WEFT_PRIORITY_HIGH ||
-	    spec->parts > JOB_PARTS_MAX ||
-	    (options->serial == NULL && options->key != 0)) {
+	if (given == NULL) {
+		return &job_defaults;
+	}
+	if (tev_likely(size == sizeof(*given))) {
+		return given;
+	}
+	*copy = job_defaults;
+	memcpy(copy, given, size < sizeof(*copy) ? size : sizeof(*copy));
+	return copy;
+}
+
+static bool job_is_possible(const struct weft_job_options *options)
+{
+	return options->priority >= WEFT_PRIORITY_LOW &&
+	       options->priority <= WEFT_PRIORITY_HIGH &&
+	       options->parts <= JOB_PARTS_MAX &&
+	       (options->serial != NULL || options->key == 0);
+}
+
+/* Return: 0 or EINVAL. */
+static int job_set_key(struct job *job, struct weft_pool *pool,
+		       const struct weft_job_options *options)
+{
+	struct wf_order *order = wf_serial_order(options->serial,
+						 wf_pool_crew(pool));
+
+	if (order == NULL) {
 		return EINVAL;
 	}
-	spec->priority = (unsigned char)(options->priority - WEFT_PRIORITY_LOW);
-	spec->lane = wf_pool_lane(pool, options->lane);
-	if (spec->lane == NULL) {
-		return EINVAL;
-	}
-	if (options->serial != NULL) {
-		spec->order = wf_serial_order(options->serial,
-					      wf_pool_crew(pool));
-		if (spec->order == NULL) {
-			return EINVAL;
-		}
-	}
+	job->task.job.keyed = job->keyed;
+	wf_keyed_init(job->keyed, order, options->key, &job->task.job);
 	return 0;
 }
 
-/* Return: 0: the block is on its way; else it is still the caller's. */
-static int job_start(struct job_state *state, struct wf_task_spec *spec,
-		     weft_job_fn_t fn, void *block)
+/* What @options say to a task that has been set up.
+ * Return: 0 or EINVAL. */
+static int job_set_up(struct job *job, struct weft_pool *pool,
+		      const struct weft_job_options *options)
 {
-	size_t keyed_size = spec->order != NULL ? sizeof(struct wf_keyed) : 0;
+	struct weft_job *work = &job->task.job;
+
+	job->listener = (struct wf_listener){ .parts = JOB_PARTS_DEFAULT };
+	job->task.listener = &job->listener;
+	if (options == &job_defaults) {
+		return 0;
+	}
+	if (options->parts != 0) {
+		job->listener.parts = options->parts;
+	}
+	job->listener.parts_refuse = options->parts_refuse;
+	work->queued.priority = (unsigned char)(options->priority -
+						WEFT_PRIORITY_LOW);
+	work->interruptible = options->interruptible;
+	work->deadline_ns = options->deadline_ns;
+	return options->serial != NULL ? job_set_key(job, pool, options) : 0;
+}
+
+/* Return: 0: the block is on its way; else it is still the caller's. */
+static int job_launch(struct job *job, struct job_state *state, void *block)
+{
+	int ret = 0;
+
+	job->listener.req = state->req;
+	job->block = block;
+	job->state = state;
+	state->id = job->task.job.id;
+	state->job = job;
+	wf_block_detach(block);
+	ret = wf_task_send(&job->task);
+	if (tev_unlikely(ret != 0)) {
+		state->job = NULL;
+	}
+	return ret;
+}
+
+/* The same. */
+static int job_start(struct job_state *state, struct weft_pool *pool,
+		     weft_job_fn_t fn, void *block,
+		     const struct weft_job_options *options,
+		     const char *location)
+{
+	struct wf_lane *lane = wf_pool_lane(pool, options->lane);
+	size_t size = sizeof(struct job) +
+		      (options->serial != NULL ? sizeof(struct wf_keyed) : 0);
 	struct wf_port *port = NULL;
 	struct job *job = NULL;
-	int ret = wf_port_get(state->ev, &port);
+	int ret = 0;
 
+	if (fn == NULL || lane == NULL || !job_is_possible(options)) {
+		return EINVAL;
+	}
+	ret = wf_port_find(state->ev, &port);
 	if (ret != 0) {
 		return ret;
 	}
-	job = malloc(sizeof(*job) + keyed_size);
+	job = wf_stash_take(&port->stash, size);
 	if (job == NULL) {
 		return ENOMEM;
 	}
-	job->listener = (struct wf_listener){ .req = state->req };
 	job->fn = fn;
-	job->block = block;
-	job->state = state;
-	spec->listener = &job->listener;
-	spec->keyed = keyed_size != 0 ? job->keyed : NULL;
-	wf_block_detach(block);
-	state->job = job;
-
-	ret = wf_task_start(&job->task, port, spec);
-	if (ret != 0) {
-		state->job = NULL;
-		free(job);
-		return ret;
+	job->label = (struct wf_label){ state->name, location };
+	ret = wf_task_init(&job->task, &job_ops, port, lane);
+	if (ret == 0) {
+		ret = job_set_up(job, pool, options);
 	}
-	state->id = job->task.job.id;
-	return 0;
+	if (ret == 0) {
+		ret = job_launch(job, state, block);
+	}
+	if (tev_unlikely(ret != 0)) {
+		wf_stash_give(&port->stash, job, size);
+	}
+	return ret;
 }
 
 /* Return: 0, or the error that the request ends with in a later pass. */
@@ -288,27 +387,20 @@ static int job_begin(struct job_state *state, struct weft_pool *pool,
 		     const struct weft_job_options *options,
 		     const char *location)
 {
-	struct wf_task_spec spec = { .name = state->name,
-				     .location = location };
-	bool set = false;
-	int ret = 0;
+	int ret = ENOMEM;
 
 	if (state->block_stays || !wf_block_may_travel(block)) {
 		state->block = block;
 		state->block_stays = true;
 		return EINVAL;
 	}
-	set = wf_deadline_set(state->req, state->ev, options->deadline_ns);
-	if (!set) {
-		job_keep_block(state, block);
-		return ENOMEM;
+	if (options->deadline_ns == 0 ||
+	    wf_deadline_set(state->req, state->ev, options->deadline_ns)) {
+		ret = job_start(state, pool, fn, block, options, location);
 	}
-	ret = fn == NULL ? EINVAL : job_spec(&spec, pool, options);
-	if (ret == 0) {
-		ret = job_start(state, &spec, fn, block);
-	}
-	if (ret != 0) {
-		job_keep_block(state, block);
+	if (tev_unlikely(ret != 0)) {
+		wf_block_detach(block);
+		state->block = block;
 	}
 	return ret;
 }
@@ -318,33 +410,29 @@ struct tevent_req *weft_job_send_sized(
 	weft_job_fn_t fn, void *pp_block, const struct weft_job_options *given,
 	size_t options_size, const char *fn_name, const char *location)
 {
-	struct weft_job_options options = { .name = NULL };
+	struct weft_job_options copy;
+	const struct weft_job_options *options = job_options(
+		given, options_size, &copy);
 	struct job_state *state = NULL;
-	struct tevent_req *req = NULL;
 	void *block = wf_block_peek(pp_block);
+	struct tevent_req *req = _tevent_req_create(
+		mem_ctx, &state, sizeof(*state), "struct job_state", location);
 	int ret = 0;
 
-	if (given != NULL) {
-		memcpy(&options, given,
-		       options_size < sizeof(options) ? options_size
-						      : sizeof(options));
-	}
-	req = _tevent_req_create(mem_ctx, &state, sizeof(*state),
-				 "struct job_state", location);
 	if (req == NULL) {
 		return NULL;
 	}
 	wf_block_take(pp_block);
 	state->req = req;
 	state->ev = ev;
-	state->name = options.name != NULL ? options.name : fn_name;
+	state->name = options->name != NULL ? options->name : fn_name;
 	state->block_stays = block != NULL && block == mem_ctx;
 	tevent_req_set_cleanup_fn(req, job_cleanup);
 	tevent_req_set_cancel_fn(req, job_cancel);
 	tevent_req_set_print_fn(req, job_print);
 
-	ret = job_begin(state, pool, fn, block, &options, location);
-	if (ret == 0) {
+	ret = job_begin(state, pool, fn, block, options, location);
+	if (tev_likely(ret == 0)) {
 		return req;
 	}
 	if (tevent_req_is_in_progress(req)) {
@@ -390,7 +478,7 @@ static struct job *job_of(struct tevent_req *req)
 
 	if (state->job != NULL) {
 		/* In a forked child there is none any more. */
-		wf_port_check_fork(state->job->task.port);
+		wf_port_check_fork(wf_task_port(&state->job->task));
 	}
 	return state->job;
 }

@@ -56,10 +56,11 @@ struct jobs_list {
 /* ---- one job ---- */
 
 static struct weft_job_info *jobs_add(struct jobs_list *list,
-				      const struct weft_job *job)
+				      struct weft_job *job)
 {
 	const struct wf_lane *lane = job->queued.flow->lane;
 	struct weft_job_info *info = NULL;
+	struct wf_label label = { NULL, NULL };
 
 	if (list->count == list->room) {
 		list->missed++;
@@ -67,10 +68,11 @@ static struct weft_job_info *jobs_add(struct jobs_list *list,
 	}
 	info = &list->infos[list->count];
 	list->count++;
+	label = job->ops->label(job);
 	*info = (struct weft_job_info){
 		.id = job->id,
-		.name = job->name,
-		.location = job->location,
+		.name = label.name,
+		.location = label.location,
 	};
 	memcpy(info->lane, lane->name, sizeof(info->lane));
 	return info;
@@ -83,7 +85,7 @@ static uint64_t jobs_span(uint64_t from, uint64_t to)
 }
 
 /* Return: false: enough from here. */
-static bool jobs_add_waiting(struct jobs_list *list, const struct weft_job *job)
+static bool jobs_add_waiting(struct jobs_list *list, struct weft_job *job)
 {
 	struct weft_job_info *info = NULL;
 

@@ -58,6 +58,7 @@
 #include "threadpool/fork.h"
 #include "threadpool/grace.h"
 #include "threadpool/mailbox.h"
+#include "threadpool/sim_world.h"
 #include "threadpool/thread.h"
 
 struct loop_core {
@@ -438,6 +439,9 @@ int wf_loop_start(TALLOC_CTX *mem_ctx, const struct weft_loop_options *options,
 	struct wf_cpus cpus;
 	int ret = loop_check(options, &cpus);
 
+	if (ret == 0 && wf_sim_here() != NULL) {
+		ret = ENOTSUP; /* a simulated world has one thread */
+	}
 	if (ret != 0) {
 		return ret;
 	}

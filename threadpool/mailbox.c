@@ -41,6 +41,7 @@
 #include "threadpool/front.h"
 #include "threadpool/grace.h"
 #include "threadpool/latest.h"
+#include "threadpool/port_inside.h"
 
 /* What stands in weft_msg.reserved between post and run or cancel. */
 struct mailbox_envelope {
@@ -278,6 +279,10 @@ static void mailbox_end(struct weft_mailbox *mailbox)
 	tev_fence_full();
 	wf_addr_leave(&front->resident);
 	tev_list_remove(&mailbox->user.link);
+	if (port->home == mailbox) {
+		port->home = NULL;
+		port->home_id = 0;
+	}
 	if (mailbox->waits) {
 		wf_port_wait_end(port);
 	}

@@ -23,14 +23,18 @@ void wf_mark_end(struct wf_lane *lane);
  * Thread: any with a share of the crew.  Lock: none. */
 void wf_mark_check(struct wf_lane *lane);
 
+/* Whether it has one. Thread: who uses the lane.  Lock: none. */
+static inline bool wf_lane_is_marked(const struct wf_lane *lane)
+{
+	/* Relaxed: who uses the lane knows; the rest is wf_mark_check()'s. */
+	return atomic_load_explicit(&lane->water, memory_order_relaxed) != 0;
+}
+
 /* As many as before may not wait in @lane any more.
  * Thread: any with a share of the crew.  Lock: none. */
 static inline void wf_lane_changed(struct wf_lane *lane)
 {
-	/* Relaxed: who uses the lane knows whether it has a mark; the rest is
-	 * wf_mark_check()'s. */
-	if (tev_unlikely(atomic_load_explicit(&lane->water,
-					      memory_order_relaxed) != 0)) {
+	if (tev_unlikely(wf_lane_is_marked(lane))) {
 		wf_mark_check(lane);
 	}
 }

@@ -23,13 +23,15 @@
  * then nobody is ever woken again.
  *
  * No wake-up is lost [PK1]:
- *  1. A submitter stores the job's count, then loads searching, idlers,
- *     blocked, max and workers. Whoever makes fewer active or more possible (a
- *     worker that falls asleep, blocks, leaves, gives the token back or fails
- *     to be born; a resize) stores these, then loads the counts of the queues.
+ *  1. A submitter puts the job into a shard, so that its inbox or its count
+ *     shows it, then loads searching, idlers, blocked, max and workers. Whoever
+ *     makes fewer active or more possible (a worker that falls asleep, blocks,
+ *     leaves, gives the token back or fails to be born; a resize) stores these,
+ *     then loads inboxes and counts.
  *  2. Between the two there is a full fence on both sides, so at least one of
  *     them sees the other. Do not weaken: acquire and release do not order a
- *     store before a load.
+ *     store before a load. Who has put the job into an inbox has done so by a
+ *     read-modify-write, which is such a fence on x86 (order.h).
  *  3. If the submitter sees the worker, it wakes it, under the lock, or finds
  *     the token with somebody else, for whom the same holds.
  *  4. If the worker sees the job, it takes its announcement back; if it has
@@ -39,9 +41,11 @@
  * [PK3] A worker that is neither idle nor busy is between two jobs and will
  * look by itself: while there is one nobody is born, so jobs sent one after the
  * other need one thread. Relied on like that, it looks again when it has found
- * a job: it stores busy, then loads the queues and the worker count; who relies
- * on it has stored its job and loaded the worker count, then loads busy. A full
- * fence on both sides. When all workers are there nobody is relied on.
+ * a job: it stores busy, claims the job, then loads the queues and the worker
+ * count; who relies on it has stored its job and loaded the worker count, then
+ * loads busy. A full fence on both sides: the worker's is the claim's, as
+ * above. If the claim fails it was busy for nothing, for a moment. When all
+ * workers are there nobody is relied on.
  *
  * [PK4] busy is stored false with release before the result is posted: an
  * owner that has seen the result also sees that the worker is free, so who
@@ -116,16 +120,11 @@ void wf_park_unlock(struct wf_park *park)
 	(void)pthread_mutex_unlock(&park->lock);
 }
 
-/* Relaxed, both: as in bed.h. */
+/* Relaxed: as in bed.h. */
 static void park_set_searching(struct wf_park *park, bool searching)
 {
 	atomic_store_explicit(&park->searching, searching,
 			      memory_order_relaxed);
-}
-
-static bool park_searching(struct wf_park *park)
-{
-	return atomic_load_explicit(&park->searching, memory_order_relaxed);
 }
 
 static uint64_t park_now_ns(void)
@@ -193,14 +192,14 @@ enum wf_park_woken wf_park_wake(struct wf_park *park)
 	enum wf_park_woken woken = WF_PARK_NOBODY;
 	struct wf_bed *bed = NULL;
 
-	/* [PK1] full fence: job count stored, park loaded. Do not weaken. */
+	/* [PK1] full fence: job published, park loaded. Do not weaken. */
 	tev_fence_full();
-	if (park_searching(park) || wf_park_is_full(park)) {
+	if (wf_park_is_searching(park) || wf_park_is_full(park)) {
 		return WF_PARK_NOBODY;
 	}
 
 	wf_park_lock(park);
-	if (!park_searching(park) && !wf_park_is_full(park)) {
+	if (!wf_park_is_searching(park) && !wf_park_is_full(park)) {
 		bed = park_pop_locked(park);
 		if (bed != NULL) {
 			woken = WF_PARK_WOKEN;
@@ -227,7 +226,7 @@ bool wf_park_all_taken(struct wf_park *park)
 
 	wf_park_lock(park);
 	up = park_get(&park->workers) - park_get(&park->idlers);
-	taken = !park_searching(park) && wf_park_is_full(park) &&
+	taken = !wf_park_is_searching(park) && wf_park_is_full(park) &&
 		park_count_busy_locked(park) >= up;
 	wf_park_unlock(park);
 	return taken;
@@ -305,39 +304,6 @@ void wf_park_part(struct wf_park *park, struct wf_bed *bed)
 	wf_park_unlock(park);
 }
 
-void wf_park_busy(struct wf_bed *bed)
-{
-	/* Relaxed, both: ordered by the queue's lock, in which whoever drains
-	 * looks, too, and the fence of [PK3]. */
-	atomic_store_explicit(&bed->serving, true, memory_order_relaxed);
-	atomic_store_explicit(&bed->busy, true, memory_order_relaxed);
-}
-
-void wf_park_count(struct wf_bed *bed)
-{
-	/* Relaxed: a statistic. */
-	atomic_store_explicit(&bed->completed, park_completed(bed) + 1,
-			      memory_order_relaxed);
-}
-
-void wf_park_done(struct wf_bed *bed)
-{
-	wf_park_count(bed);
-	/* [PK4] release: pairs with park_count_busy_locked(). */
-	atomic_store_explicit(&bed->busy, false, memory_order_release);
-}
-
-bool wf_park_found(struct wf_park *park, bool token)
-{
-	if (token) {
-		park_set_searching(park, false);
-	}
-	/* [PK1] [PK3] full fence: token and busy stored, worker count and, by
-	 * the caller, queues loaded. Do not weaken. */
-	tev_fence_full();
-	return token || park_get(&park->workers) < wf_park_limit(park);
-}
-
 bool wf_park_enter(struct wf_park *park, struct wf_bed *bed, bool token)
 {
 	bool stopped = false;
@@ -374,7 +340,7 @@ static bool park_remove_locked(struct wf_park *park, struct wf_bed *bed)
  * store here after that would take it from everybody. */
 static bool park_take_token_locked(struct wf_park *park)
 {
-	bool free = !park_searching(park);
+	bool free = !wf_park_is_searching(park);
 
 	if (free) {
 		park_set_searching(park, true);
@@ -482,7 +448,7 @@ bool wf_park_return(struct wf_park *park)
 	bool stays = false;
 
 	wf_park_lock(park);
-	if (!park->stopped && !park_searching(park) &&
+	if (!park->stopped && !wf_park_is_searching(park) &&
 	    !park_active_above(park, park_get(&park->max) - 1)) {
 		stays = park_get(&park->workers) < wf_park_limit(park);
 		bed = stays ? NULL : park_pop_locked(park);

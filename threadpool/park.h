@@ -2,10 +2,12 @@
 /* Park: where the workers of a pool sleep, and who of them is woken; park.c. */
 #pragma once
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/order.h"
 #include "threadpool/bed.h"
 
 /* Thread: before anybody else knows the park. */
@@ -14,7 +16,44 @@ void wf_park_init(struct wf_park *park, unsigned min, unsigned max,
 /* Thread: after everybody has forgotten it. */
 void wf_park_fini(struct wf_park *park);
 
+/* ---- how many there may be ---- */
+
+/* How many may run: max, and one more for each that is blocked, as far as spare
+ * allows. Relaxed. Thread: any. */
+static inline unsigned wf_park_limit(struct wf_park *park)
+{
+	unsigned max = park_get(&park->max);
+	unsigned blocked = park_get(&park->blocked);
+	unsigned more = blocked < park->spare ? blocked : park->spare;
+
+	return more < UINT_MAX - max ? max + more : UINT_MAX;
+}
+
+/* What the options said last. Relaxed. Thread: any. */
+static inline unsigned wf_park_max(const struct wf_park *park)
+{
+	return atomic_load_explicit(&park->max, memory_order_relaxed);
+}
+
+/* Whether nobody can be woken or born for a job that waits: at least max are
+ * active; or nobody is idle or may be born. Relaxed: a look, for which a fence
+ * of [PK1] precedes.
+ * Thread: any.  Lock: none. */
+static inline bool wf_park_is_full(struct wf_park *park)
+{
+	return park_active_above(park, park_get(&park->max) - 1) ||
+	       (park_get(&park->idlers) == 0 &&
+		park_get(&park->workers) >= wf_park_limit(park));
+}
+
 /* ---- for who has published a job, or has found that there are more ---- */
+
+/* Whether somebody is on his way to look for jobs. Relaxed: as above.
+ * Thread: any.  Lock: none. */
+static inline bool wf_park_is_searching(const struct wf_park *park)
+{
+	return atomic_load_explicit(&park->searching, memory_order_relaxed);
+}
 
 enum wf_park_woken {
 	WF_PARK_NOBODY, /* nobody can be woken, or somebody searches already */
@@ -55,21 +94,66 @@ void wf_park_part(struct wf_park *park, struct wf_bed *bed);
  * Thread: the worker.  Lock: takes the park's. */
 void wf_park_known(struct wf_park *park, struct wf_bed *bed);
 
-/* The worker has taken a job out of a queue, whose lock it holds; and is
- * through with it, before the result is posted.
+/* The worker claims a job out of a queue, whose lock it holds; and has not got
+ * it after all.
  * Thread: worker.  Lock: none. */
-void wf_park_busy(struct wf_bed *bed);
-void wf_park_done(struct wf_bed *bed);
+static inline void wf_park_busy(struct wf_bed *bed)
+{
+	/* Relaxed, both: ordered by the queue's lock, in which whoever drains
+	 * looks, too, and the fence of [PK3]. */
+	atomic_store_explicit(&bed->serving, true, memory_order_relaxed);
+	atomic_store_explicit(&bed->busy, true, memory_order_relaxed);
+}
 
-/* The worker has found a job, and gives back the token if it has that.
- * Thread: the worker.  Lock: none.
- * Return: whether others may have relied on it: then it looks at the queues
- *         again and calls wf_park_wake() if jobs wait. */
-bool wf_park_found(struct wf_park *park, bool token);
+static inline void wf_park_not_busy(struct wf_bed *bed)
+{
+	/* Relaxed, both: it has done nothing. */
+	atomic_store_explicit(&bed->busy, false, memory_order_relaxed);
+	atomic_store_explicit(&bed->serving, false, memory_order_relaxed);
+}
 
 /* The worker is through with a job that it has run inside of another one.
  * Thread: worker.  Lock: none. */
-void wf_park_count(struct wf_bed *bed);
+static inline void wf_park_count(struct wf_bed *bed)
+{
+	/* Relaxed, both: a statistic, which only the worker writes. */
+	uint64_t completed = atomic_load_explicit(&bed->completed,
+						  memory_order_relaxed);
+
+	atomic_store_explicit(&bed->completed, completed + 1,
+			      memory_order_relaxed);
+}
+
+/* The worker is through with its job, before the result is posted.
+ * Thread: worker.  Lock: none. */
+static inline void wf_park_done(struct wf_bed *bed)
+{
+	wf_park_count(bed);
+	/* [PK4] release: pairs with park_count_busy_locked(). */
+	atomic_store_explicit(&bed->busy, false, memory_order_release);
+}
+
+/* The worker has found a job, and gives back the token if it has that. After
+ * wf_park_busy() it has claimed the job by a read-modify-write.
+ * Thread: the worker.  Lock: none.
+ * Return: whether others may have relied on it: then it looks at the queues
+ *         again and calls wf_park_wake() if jobs wait. */
+static inline bool wf_park_found(struct wf_park *park, bool token)
+{
+	if (tev_unlikely(token)) {
+		/* Relaxed: as in bed.h. */
+		atomic_store_explicit(&park->searching, false,
+				      memory_order_relaxed);
+		/* [PK1] full fence: token stored, queues loaded by the caller.
+		 * Do not weaken. */
+		tev_fence_full();
+		return true;
+	}
+	/* [PK3] full fence, with the claim: busy stored, worker count and, by
+	 * the caller, queues loaded. Do not weaken. */
+	tev_fence_after_rmw();
+	return park_get(&park->workers) < wf_park_limit(park);
+}
 
 /* The worker has found nothing: announces sleep and gives back the token that
  * it may have. The caller then looks at the queues again.
@@ -118,7 +202,10 @@ enum wf_park_quit {
  * through with a job and has no token, rests or leaves without a look at the
  * queues: others are active.
  * Thread: worker.  Lock: quit takes the park's. */
-bool wf_park_is_surplus(struct wf_park *park);
+static inline bool wf_park_is_surplus(struct wf_park *park)
+{
+	return park_active_above(park, park_get(&park->max));
+}
 enum wf_park_quit wf_park_quit(struct wf_park *park, struct wf_bed *bed);
 
 /* ---- workers that sleep in the system ---- */
@@ -131,26 +218,21 @@ void wf_park_unblock(struct wf_park *park, struct wf_bed *bed);
 
 /* The job is through: it is awake in any case.
  * Thread: the worker.  Lock: takes the park's if it was taken for blocked. */
-void wf_park_awake(struct wf_park *park, struct wf_bed *bed);
+static inline void wf_park_awake(struct wf_park *park, struct wf_bed *bed)
+{
+	/* Relaxed: written by the worker itself, or by a thread that held the
+	 * job, which the worker has waited for [PK5]. */
+	unsigned char blocked = atomic_load_explicit(&bed->blocked,
+						     memory_order_relaxed);
+
+	if (tev_unlikely(blocked != WF_BED_RUNS)) {
+		wf_park_unblock(park, bed);
+	}
+}
 
 /* What the watch has seen. Afterwards it does as who blocks.
  * Thread: the watch, which holds the lock and the job. */
 void wf_park_see_locked(struct wf_park *park, struct wf_bed *bed, bool asleep);
-
-/* Whether nobody can be woken or born for a job that waits: all that may be
- * active are. Relaxed: a look, for which a fence of [PK1] precedes.
- * Thread: any.  Lock: none. */
-bool wf_park_is_full(struct wf_park *park);
-
-/* How many may run: max, and one more for each that is blocked, as far as spare
- * allows. Relaxed. Thread: any. */
-unsigned wf_park_limit(struct wf_park *park);
-
-/* What the options said last. Relaxed. Thread: any. */
-static inline unsigned wf_park_max(const struct wf_park *park)
-{
-	return atomic_load_explicit(&park->max, memory_order_relaxed);
-}
 
 /* Afterwards the caller looks at the queues, and wakes as many as are needed.
  * Idle workers above @max are woken to leave.

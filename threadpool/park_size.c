@@ -33,31 +33,7 @@
  */
 #include "threadpool/park.h"
 
-#include <limits.h>
-
 #include "engine/order.h"
-
-unsigned wf_park_limit(struct wf_park *park)
-{
-	unsigned max = park_get(&park->max);
-	unsigned blocked = park_get(&park->blocked);
-	unsigned more = blocked < park->spare ? blocked : park->spare;
-
-	return more < UINT_MAX - max ? max + more : UINT_MAX;
-}
-
-bool wf_park_is_full(struct wf_park *park)
-{
-	/* At least max are active; or nobody is idle or may be born. */
-	return park_active_above(park, park_get(&park->max) - 1) ||
-	       (park_get(&park->idlers) == 0 &&
-		park_get(&park->workers) >= wf_park_limit(park));
-}
-
-bool wf_park_is_surplus(struct wf_park *park)
-{
-	return park_active_above(park, park_get(&park->max));
-}
 
 enum wf_park_quit wf_park_quit(struct wf_park *park, struct wf_bed *bed)
 {
@@ -110,18 +86,6 @@ void wf_park_unblock(struct wf_park *park, struct wf_bed *bed)
 	wf_park_lock(park);
 	park_set_blocked_locked(park, bed, WF_BED_RUNS);
 	wf_park_unlock(park);
-}
-
-void wf_park_awake(struct wf_park *park, struct wf_bed *bed)
-{
-	/* Relaxed: written by the worker itself, or by a thread that held the
-	 * job, which the worker has waited for [PK5]. */
-	unsigned char blocked = atomic_load_explicit(&bed->blocked,
-						     memory_order_relaxed);
-
-	if (tev_unlikely(blocked != WF_BED_RUNS)) {
-		wf_park_unblock(park, bed);
-	}
 }
 
 void wf_park_see_locked(struct wf_park *park, struct wf_bed *bed, bool asleep)

@@ -73,17 +73,12 @@ static bool poke_opens(const struct weft_job *job)
 	return job->interruptible != outer;
 }
 
-void wf_poke_begin(struct weft_job *job, struct wf_bed *bed)
+void wf_poke_open(struct weft_job *job)
 {
-	if (bed == NULL) {
-		job->outer = NULL;
-		return;
-	}
-	wf_hold_begin(job, bed);
-	if (tev_unlikely(poke_opens(job))) {
+	if (poke_opens(job)) {
 		poke_open(poke_crew(job), job->interruptible);
 	}
-	if (tev_likely(!job->interruptible)) {
+	if (!job->interruptible) {
 		return;
 	}
 	/* [PK6] full fence: current stored, the marks loaded. Do not weaken. */
@@ -95,24 +90,22 @@ void wf_poke_begin(struct weft_job *job, struct wf_bed *bed)
 	}
 }
 
-void wf_poke_end(struct weft_job *job, struct wf_bed *bed, struct wf_park *park)
+void wf_poke_close(struct weft_job *job)
 {
-	int fd = -1;
-
-	if (bed != NULL) {
-		wf_hold_end(job, bed, park);
-	}
-	if (tev_unlikely(bed != NULL && poke_opens(job))) {
+	if (poke_opens(job)) {
 		/* Delivers what was sent and has not come yet. */
 		(void)getppid();
 		poke_open(poke_crew(job), !job->interruptible);
 	}
+}
+
+void wf_poke_close_fd(struct weft_job *job)
+{
 	/* Relaxed: our own. */
-	fd = atomic_load_explicit(&job->stop_fd, memory_order_relaxed);
-	if (tev_unlikely(fd != -1)) {
-		atomic_store_explicit(&job->stop_fd, -1, memory_order_relaxed);
-		(void)close(fd);
-	}
+	int fd = atomic_exchange_explicit(&job->stop_fd, -1,
+					  memory_order_relaxed);
+
+	(void)close(fd);
 }
 
 /* Makes it readable; it is never read. */

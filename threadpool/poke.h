@@ -4,25 +4,65 @@
 
 #include <stdbool.h>
 
-struct weft_job;
+#include "threadpool/hold.h"
+#include "threadpool/work.h"
+
 struct wf_bed;
 struct wf_crew;
 struct wf_park;
 
 /* ---- for who runs @job ---- */
 
+/* Lets the signal through to @job, or keeps it from the outer one; and back.
+ * Thread: the one that runs it.  Lock: none. */
+void wf_poke_open(struct weft_job *job);
+void wf_poke_close(struct weft_job *job);
+
+/* Closes the stop descriptor. Thread: the one that runs it.  Lock: none. */
+void wf_poke_close_fd(struct weft_job *job);
+
+/* Whether there is something to be let through or kept away. */
+static inline bool wf_poke_opens(const struct weft_job *job)
+{
+	return job->interruptible ||
+	       (job->outer != NULL && job->outer->interruptible);
+}
+
 /* From here on others can find it: publishes it on @bed, which is NULL where
  * another thread than a worker runs it, and opens the way for EINTR. Sets
  * outer.
  * Thread: the one that runs it.  Lock: none. */
-void wf_poke_begin(struct weft_job *job, struct wf_bed *bed);
+static inline void wf_poke_begin(struct weft_job *job, struct wf_bed *bed)
+{
+	if (tev_unlikely(bed == NULL)) {
+		job->outer = NULL;
+		return;
+	}
+	wf_hold_begin(job, bed);
+	if (tev_unlikely(wf_poke_opens(job))) {
+		wf_poke_open(job);
+	}
+}
 
 /* From here on nobody touches it who does not own it: takes it back from @bed,
  * waits for a thread that has it in its hands, closes the stop descriptor,
  * swallows an interruption that came late.
  * Thread: the one that runs it.  Lock: perhaps the park's. */
-void wf_poke_end(struct weft_job *job, struct wf_bed *bed,
-		 struct wf_park *park);
+static inline void wf_poke_end(struct weft_job *job, struct wf_bed *bed,
+			       struct wf_park *park)
+{
+	if (tev_likely(bed != NULL)) {
+		wf_hold_end(job, bed, park);
+		if (tev_unlikely(wf_poke_opens(job))) {
+			wf_poke_close(job);
+		}
+	}
+	/* Relaxed: our own. */
+	if (tev_unlikely(atomic_load_explicit(&job->stop_fd,
+					      memory_order_relaxed) != -1)) {
+		wf_poke_close_fd(job);
+	}
+}
 
 /* weft_job_stop_fd(). Thread: the one that runs it. */
 int wf_poke_stop_fd(struct weft_job *job);

@@ -38,6 +38,7 @@
 #include "threadpool/gate.h"
 #include "threadpool/keyed.h"
 #include "threadpool/poke.h"
+#include "threadpool/sim_world.h"
 #include "threadpool/thread.h"
 #include "threadpool/watch.h"
 #include "threadpool/worker.h"
@@ -109,7 +110,7 @@ static int pool_destructor(struct weft_pool *pool)
 
 static unsigned pool_default_max(unsigned min)
 {
-	unsigned max = wf_cpus_usable() + 2;
+	unsigned max = wf_sim_here() != NULL ? 0 : wf_cpus_usable() + 2;
 
 	if (max < POOL_MAX_LEAST) {
 		max = POOL_MAX_LEAST;
@@ -178,7 +179,7 @@ static int pool_options(const struct weft_pool_options *given, size_t size,
 /* One queue on small machines; more where its lock would be fought for. */
 static unsigned pool_shard_count(void)
 {
-	unsigned cpus = wf_cpus_usable();
+	unsigned cpus = wf_sim_here() != NULL ? 1 : wf_cpus_usable();
 	unsigned count = 1;
 
 	while (cpus > 4 && count < cpus && count < WF_CREW_SHARDS_MAX) {
@@ -205,6 +206,14 @@ static void crew_set_blocked(struct wf_crew *crew,
 	crew->blocked = most;
 }
 
+/* Where nothing sleeps in the system there is nobody to look after. */
+static void crew_simulate(struct wf_crew *crew)
+{
+	crew->simulated = true;
+	(void)sigemptyset(&crew->blocked);
+	atomic_init(&crew->no_watch_until_ns, UINT64_MAX);
+}
+
 struct wf_crew *wf_pool_create_crew(const struct weft_pool_options *options,
 				    struct wf_crew *elder)
 {
@@ -229,6 +238,9 @@ struct wf_crew *wf_pool_create_crew(const struct weft_pool_options *options,
 	};
 	snprintf(crew->name, sizeof(crew->name), "%s", options->name);
 	crew_set_blocked(crew, options);
+	if (wf_sim_here() != NULL) {
+		crew_simulate(crew);
+	}
 	tev_list_init(&crew->link);
 	tev_list_init(&crew->family);
 	tev_list_init(&crew->drains);

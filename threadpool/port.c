@@ -16,8 +16,8 @@
  *  1. The receiver arms the word after it has taken everything and found
  *     nothing more, never earlier: posts to a busy loop are not rung.
  *  2. While a handler runs, one of these holds, so that a nested loop gets its
- *     messages too: the word is ARMED, the bell is up, or the immediate is
- *     scheduled.
+ *     messages too: the word is ARMED or LULLED, the bell is up, or the
+ *     immediate is scheduled.
  *  3. The bell is emptied before the word is armed, never after (word.h). With
  *     our own libtevent it is not emptied at all: each ring is reported once,
  *     and "up" means rung and not yet heard.
@@ -28,7 +28,8 @@
  * Lifetime. A port is outside of talloc. Its owner's part hangs below the
  * context as the "anchor", whose destructor closes the port. Memory and bell
  * live on while anybody may still use them:
- *  5. ARMED carries one reference: whoever replaces it rings, then drops it.
+ *  5. ARMED and LULLED carry one reference: whoever replaces them rings, then
+ *     drops it.
  *  6. An expected message that is still to be posted keeps the port alive, but
  *     is not counted in refs. The owner alone counts what is "owed"; when it
  *     closes it adds that number, less WF_PORT_BIAS, which refs had from the
@@ -53,8 +54,8 @@
  * Threads: post, unref: any; all others: the thread that owns the context.
  * Ordering: [W1] [W2] in word.h; [PO1] references; [PO2] what the owner did
  * before messages are refused.
- * Not here: how a port is made, found and closed (port_life.c), who sends
- * (errand.c, job.c, mailbox.c).
+ * Not here: how a port is made, found and closed (port_life.c), when it is rung
+ * once for several (port_lull.c), and who sends (errand.c, task.c, mailbox.c).
  */
 #include "threadpool/port.h"
 
@@ -114,10 +115,8 @@ void wf_port_unref(struct wf_port *port)
 	wf_port_add_refs(port, -1);
 }
 
-bool wf_port_post(struct wf_port *port, struct wf_msg *msg)
+static bool port_pushed(struct wf_port *port, enum tev_word_push pushed)
 {
-	enum tev_word_push pushed = tev_word_push(&port->word, &msg->node);
-
 	if (pushed == TEV_WORD_REFUSED) {
 		/* [PO2] acquire: what the owner did to the message before it
 		 * closed; pairs with the exchange of port_close(). */
@@ -130,6 +129,28 @@ bool wf_port_post(struct wf_port *port, struct wf_msg *msg)
 		wf_port_unref(port);
 	}
 	return true;
+}
+
+bool wf_port_post(struct wf_port *port, struct wf_msg *msg)
+{
+	return port_pushed(port, tev_word_push(&port->word, &msg->node));
+}
+
+bool wf_port_post_quiet(struct wf_port *port, struct wf_msg *msg)
+{
+	if (tev_word_is_lulled(&port->word)) {
+		/* Relaxed, both: numbers that decide how soon the owner hears
+		 * of it; at the latest he does by his timer. */
+		unsigned count = 1 + atomic_fetch_add_explicit(
+					     &port->hushed, 1,
+					     memory_order_relaxed);
+
+		if (count >=
+		    atomic_load_explicit(&port->quota, memory_order_relaxed)) {
+			return wf_port_post(port, msg);
+		}
+	}
+	return port_pushed(port, tev_word_push_quiet(&port->word, &msg->node));
 }
 
 /* ---- taking and delivering ---- */
@@ -152,25 +173,32 @@ void wf_port_queue(struct wf_port *port, struct tev_word_taken taken)
 	port->last = &node->next;
 }
 
-static void port_take(struct wf_port *port)
+bool wf_port_take(struct wf_port *port)
 {
 	struct tev_word_taken taken = tev_word_take(&port->word);
 
 	/* Who took ARMED away has rung, or is about to. */
 	if (port->armed && !taken.was_armed) {
 		port->rung = true;
+		if (port->lull.on) {
+			wf_lull_rung(&port->lull);
+		}
 	}
 	port->armed = false;
+	port->lull.on = false;
 	wf_port_queue(port, taken);
+	return taken.was_armed;
 }
 
-bool wf_port_arm(struct wf_port *port)
+bool wf_port_arm(struct wf_port *port, bool lulled)
 {
 	if (!port->token) {
 		port_hold(port);
 		port->token = true;
 	}
-	port->armed = tev_word_arm(&port->word);
+	port->armed = lulled ? tev_word_lull(&port->word)
+			     : tev_word_arm(&port->word);
+	port->lull.on = port->armed && lulled;
 	if (port->armed) {
 		port->token = false;
 	}
@@ -209,7 +237,7 @@ static void port_raise(struct wf_port *port)
 }
 
 /* Always anew: tevent_re_initialise() may have dropped it behind our back. */
-static void port_schedule(struct wf_port *port)
+void wf_port_schedule(struct wf_port *port)
 {
 	if (port->foreign) {
 		/* That it is up is only what our caller made us believe. */
@@ -236,7 +264,7 @@ static void port_continue(struct wf_port *port)
 	if (port->rung && port->fde != NULL) {
 		port_unschedule(port);
 	} else if (port->rounds < PORT_ROUNDS_MAX || port->fde == NULL) {
-		port_schedule(port);
+		wf_port_schedule(port);
 	} else {
 		port_unschedule(port);
 		port_raise(port);
@@ -248,10 +276,10 @@ static void port_settle(struct wf_port *port)
 {
 	/* Nobody will hear the bell: what has come meanwhile is taken now. */
 	if (port->armed && port->waiters == 0) {
-		port_take(port);
+		(void)wf_port_take(port);
 	}
 	if (!port->armed) {
-		port_take(port);
+		(void)wf_port_take(port);
 		if (port->first != NULL) {
 			port_continue(port);
 			return;
@@ -260,8 +288,8 @@ static void port_settle(struct wf_port *port)
 			wf_bell_silence(port->bell);
 			port->rung = false;
 		}
-		if (!wf_port_arm(port)) {
-			port_take(port);
+		if (!wf_port_rest(port)) {
+			(void)wf_port_take(port);
 			port_continue(port);
 			return;
 		}
@@ -269,6 +297,7 @@ static void port_settle(struct wf_port *port)
 	port_unschedule(port);
 	if (port->waiters == 0) {
 		TALLOC_FREE(port->fde);
+		wf_lull_end(&port->lull);
 	}
 }
 
@@ -287,9 +316,11 @@ static void port_forget(struct wf_port *port)
 	port->armed = false;
 	port->token = false;
 	port->rung = true;
+	port->lull.on = false;
 	TALLOC_FREE(port->fde);
+	wf_lull_end(&port->lull);
 	if (!port->closed) {
-		port_schedule(port);
+		wf_port_schedule(port);
 	}
 	tev_list_init(&users);
 	tev_list_splice(&users, &port->users);
@@ -397,7 +428,7 @@ static void port_run(struct tevent_context *ev, struct tevent_immediate *im,
 	port->scheduled = false;
 	port->rounds++;
 	if (!port->armed && !port->rung) {
-		port_schedule(port);
+		wf_port_schedule(port);
 	}
 	(void)port_deliver(port, PORT_BATCH_MAX);
 }
@@ -412,10 +443,10 @@ static void port_heard(struct tevent_context *ev, struct tevent_fd *fde,
 	(void)flags;
 	wf_port_check_fork(port);
 	port->rounds = 0;
-	port_take(port);
+	(void)wf_port_take(port);
 	/* What was rung for has been heard by this. */
 	port->rung = !port_is_edge(port);
-	port_schedule(port);
+	wf_port_schedule(port);
 }
 
 int wf_port_fd(const struct wf_port *port)
@@ -429,7 +460,7 @@ unsigned wf_port_dispatch(struct wf_port *port, unsigned max)
 	wf_port_check_fork(port);
 	/* Or so it must be taken: we are asked because it was heard. */
 	port->rung = true;
-	port_take(port);
+	(void)wf_port_take(port);
 	return port_deliver(port, max == 0 ? UINT_MAX : max);
 }
 
@@ -445,6 +476,12 @@ void wf_port_unexpect(struct wf_port *port)
 	port->owed--;
 }
 
+void wf_port_home(struct wf_port *port)
+{
+	port->owed--;
+	port->lull.came++;
+}
+
 /* After tevent_re_initialise() both our events are made anew. */
 int wf_port_listen(struct wf_port *port)
 {
@@ -455,6 +492,11 @@ int wf_port_listen(struct wf_port *port)
 		return 0;
 	}
 	TALLOC_FREE(port->fde);
+	wf_lull_end(&port->lull);
+	if (port->lull.on) {
+		/* Who would have told us is gone. */
+		(void)wf_port_take(port);
+	}
 	if (port->bell < 0) {
 		port->bell = wf_bell_open(true);
 		if (port->bell < 0) {
@@ -470,7 +512,7 @@ int wf_port_listen(struct wf_port *port)
 		return ENOMEM;
 	}
 	if (!port->armed) {
-		port_schedule(port);
+		wf_port_schedule(port);
 	}
 	return 0;
 }
@@ -502,7 +544,7 @@ void wf_port_wait_end(struct wf_port *port)
 	port->waiters--;
 	/* A batch that is being delivered ends with a look at this. */
 	if (port->waiters == 0 && port->running == 0 && !port->closed) {
-		port_schedule(port);
+		wf_port_schedule(port);
 	}
 }
 

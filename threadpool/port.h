@@ -38,6 +38,10 @@ struct wf_port_user {
  * Return: 0, ENOMEM, or what eventfd(2) says; @ret_port on success. */
 int wf_port_get(struct tevent_context *ev, struct wf_port **ret_port);
 
+/* The same for who goes on to wf_port_wait_begin(): after
+ * tevent_re_initialise() its loop does not hear before that. */
+int wf_port_find(struct tevent_context *ev, struct wf_port **ret_port);
+
 /* Adds or takes out a user. Thread: owner. */
 void wf_port_add_user(struct wf_port *port, struct wf_port_user *user);
 /* The user for which @matches holds, or NULL. Thread: owner. */
@@ -89,6 +93,9 @@ void wf_port_expect(struct wf_port *port);
  * Thread: owner.  Lock: none. */
 void wf_port_unexpect(struct wf_port *port);
 
+/* The same for one that was posted quietly. Thread: owner.  Lock: none. */
+void wf_port_home(struct wf_port *port);
+
 /* Somebody waits, or does not any more: meanwhile tevent_loop_wait() stays.
  * Return of begin: 0; ENOMEM or what eventfd(2) says, and nothing has changed.
  * Thread: owner.  Lock: none. */
@@ -111,6 +118,10 @@ void wf_port_listen_again(struct wf_port *port);
  *         and then calls wf_port_unref(). After true it touches neither again.
  */
 bool wf_port_post(struct wf_port *port, struct wf_msg *msg);
+
+/* The same for one of many like it, which may be heard a little later than it
+ * is there; port_lull.c says how much. It has to be expected. */
+bool wf_port_post_quiet(struct wf_port *port, struct wf_msg *msg);
 
 /* Gives up the share in @port that a refused expected message had.
  * Thread: any.  Lock: none. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Port: what its two halves share; port.c, port_life.c. */
+/* Port: what its two halves share, port.c and port_life.c, and what those have
+ * at hand there who use it all the time. */
 #pragma once
 
 #include <pthread.h>
@@ -16,7 +17,10 @@
 #include "engine/word.h"
 #include "threadpool/directory.h"
 #include "threadpool/grace.h"
+#include "threadpool/stash.h"
 
+struct weft_mailbox;
+struct wf_flow;
 struct wf_msg;
 
 /* More than there can ever be messages on their way. */
@@ -26,8 +30,24 @@ struct wf_port_anchor {
 	struct wf_port *port;
 };
 
+/* How fast results come home, and the timer of a lull; port_lull.c. */
+struct wf_lull {
+	int fd;                /* O: -1: none; the child handler renews it */
+	bool on;               /* O: the word is lulled, by us */
+	bool set;              /* O: the timer runs */
+	bool rung;             /* O: we were rung for in a lull since then */
+	struct tevent_fd *fde; /* O: talloc child of the anchor, or NULL */
+	uint64_t since_ns;     /* O: from then on is counted */
+	unsigned came;         /* O: how many came home */
+	uint64_t pace;         /* O: so many come in a period */
+	unsigned sits_out;     /* O: so many periods without lulls */
+	unsigned penalty;      /* O: so many the next time */
+};
+
 struct wf_port {
 	TEV_CACHE_ALIGNED struct tev_word word;  /* A: word.h */
+	atomic_uint quota;                       /* A: relaxed: of the lull */
+	atomic_uint hushed;                      /* A: relaxed: came in it */
 	TEV_CACHE_ALIGNED _Atomic(int64_t) refs; /* A: [PO1] */
 	int bell;                      /* I: and renewed by the child handler */
 	bool foreign;                  /* I: */
@@ -53,6 +73,11 @@ struct wf_port {
 	bool rung;                     /* O: the bell is up */
 	bool scheduled;                /* O: the immediate is */
 	bool closed;                   /* O: */
+	struct wf_flow *way;           /* O: account.h: the last one used */
+	struct weft_mailbox *home;     /* O: embed.c: the last one used, */
+	uint64_t home_id;              /* O: and its address; 0: none */
+	struct wf_stash stash;         /* O: for jobs; see stash.h */
+	struct wf_lull lull;           /* O: */
 };
 
 /* Adds @amount shares, negative for those given up; the last one frees.
@@ -69,5 +94,31 @@ struct wf_msg *wf_port_next(struct wf_port *port);
  * Thread: owner.  Return: 0; ENOMEM, or what eventfd(2) says. */
 int wf_port_listen(struct wf_port *port);
 
-/* Thread: owner.  Return: false: something has come meanwhile. */
-bool wf_port_arm(struct wf_port *port);
+/* The word is put to sleep, armed or lulled.
+ * Thread: owner.  Return: false: something has come meanwhile. */
+bool wf_port_arm(struct wf_port *port, bool lulled);
+
+/* Takes what has come, and is awake.
+ * Thread: owner.  Return: it slept, and nobody has rung. */
+bool wf_port_take(struct wf_port *port);
+
+/* What was taken is delivered soon. Thread: owner. */
+void wf_port_schedule(struct wf_port *port);
+
+/* Puts the word to sleep as is best now; for what has been taken there is
+ * nothing to do.
+ * Thread: owner.  Return: as wf_port_arm(). */
+bool wf_port_rest(struct wf_port *port);
+
+/* Somebody has rung in a lull: it was worth its while. Thread: owner. */
+void wf_lull_rung(struct wf_lull *lull);
+
+/* Its event is let go of, as that of the bell is, and the timer rests.
+ * Thread: owner. */
+void wf_lull_end(struct wf_lull *lull);
+
+/* The port is closed. Thread: owner. */
+void wf_lull_close(struct wf_lull *lull);
+
+/* The child handler's part. Thread: the child's only one. */
+void wf_lull_replace(struct wf_lull *lull);

@@ -37,6 +37,7 @@ static void port_replace_bell(struct wf_place *place)
 	struct wf_port *port = tev_container_of(place, struct wf_port, place);
 
 	port->bell = wf_bell_replace(port->bell);
+	wf_lull_replace(&port->lull);
 	/* From here on what is posted is the child's. */
 	tev_word_init(&port->word);
 	if (port->handed && !wf_port_is_mine(port)) {
@@ -78,11 +79,13 @@ static void port_close(struct wf_port *port)
 		tev_list_remove(link);
 		user->closed(user);
 	}
+	wf_lull_close(&port->lull);
 	/* [PO2] release: the users have let go of what will be refused. */
 	wf_port_queue(port, tev_word_close(&port->word));
 	for (msg = wf_port_next(port); msg != NULL; msg = wf_port_next(port)) {
 		msg->deliver(msg, NULL, true);
 	}
+	wf_stash_close(&port->stash);
 	token = port->token ? 1 : 0;
 	wf_port_add_refs(port, port->owed - WF_PORT_BIAS - token);
 	wf_grace_limit();
@@ -108,7 +111,12 @@ static struct wf_port *port_alloc(struct tevent_context *ev)
 	if (ret != 0) {
 		return NULL;
 	}
-	*port = (struct wf_port){ .ev = ev, .bell = -1, .foreign = ev == NULL };
+	*port = (struct wf_port){
+		.ev = ev,
+		.bell = -1,
+		.foreign = ev == NULL,
+		.lull = { .fd = -1, .penalty = 1 },
+	};
 	tev_word_init(&port->word);
 	atomic_init(&port->refs, WF_PORT_BIAS);
 	tev_list_init(&port->users);
@@ -144,7 +152,7 @@ static int port_create(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
 	}
 	port->anchor->port = port;
 	talloc_set_destructor(port->anchor, port_anchor_destructor);
-	(void)wf_port_arm(port);
+	(void)wf_port_arm(port, false);
 	*ret_port = port;
 	return 0;
 
@@ -154,7 +162,7 @@ fail_port:
 	return error;
 }
 
-int wf_port_get(struct tevent_context *ev, struct wf_port **ret_port)
+int wf_port_find(struct tevent_context *ev, struct wf_port **ret_port)
 {
 	struct wf_place *place = wf_directory_find(ev);
 	struct wf_port *port = NULL;
@@ -163,12 +171,6 @@ int wf_port_get(struct tevent_context *ev, struct wf_port **ret_port)
 	if (tev_likely(place != NULL)) {
 		port = tev_container_of(place, struct wf_port, place);
 		wf_port_check_fork(port);
-		if (tev_unlikely(port->waiters > 0 &&
-				 wf_port_is_detached(port))) {
-			/* tevent_re_initialise() has dropped our events. No
-			 * memory: the next one tries again. */
-			(void)wf_port_listen(port);
-		}
 		*ret_port = port;
 		return 0;
 	}
@@ -177,6 +179,19 @@ int wf_port_get(struct tevent_context *ev, struct wf_port **ret_port)
 	if (ret == 0) {
 		wf_directory_add(&port->place, ev);
 		*ret_port = port;
+	}
+	return ret;
+}
+
+int wf_port_get(struct tevent_context *ev, struct wf_port **ret_port)
+{
+	int ret = wf_port_find(ev, ret_port);
+
+	if (ret == 0 && (*ret_port)->waiters > 0 &&
+	    wf_port_is_detached(*ret_port)) {
+		/* tevent_re_initialise() has dropped our events. No memory: the
+		 * next one tries again. */
+		(void)wf_port_listen(*ret_port);
 	}
 	return ret;
 }

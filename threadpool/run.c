@@ -87,6 +87,12 @@ static uint64_t run_begin(const struct wf_worker *worker,
 	return begun_ns > job->sent_ns ? begun_ns : job->sent_ns;
 }
 
+static bool run_is_late(const struct weft_job *job)
+{
+	return tev_unlikely(job->deadline_ns != 0) &&
+	       wf_deadline_passed(job->deadline_ns);
+}
+
 bool wf_run(struct wf_worker *worker, struct weft_job *job,
 	    struct wf_ran *ret_ran)
 {
@@ -94,20 +100,19 @@ bool wf_run(struct wf_worker *worker, struct weft_job *job,
 	struct wf_crew *crew = worker != NULL ? worker->crew : lane->crew;
 	struct wf_bed *bed = worker != NULL ? &worker->bed : NULL;
 	unsigned generation = crew->generation;
-	bool late = wf_deadline_passed(job->deadline_ns);
+	bool late = run_is_late(job);
 
 	job->worker = worker;
 	job->begun_ns = run_begin(worker, job);
 	wf_poke_begin(job, bed);
-	if (late) {
+	if (tev_unlikely(late)) {
 		/* Relaxed: a statistic. */
 		(void)atomic_fetch_add_explicit(&lane->late, 1,
 						memory_order_relaxed);
 	}
 	ret_ran->ran = !late;
 	ret_ran->error = late ? ETIMEDOUT : job->ops->call(job);
-	if (ret_ran->error == ECANCELED &&
-	    wf_deadline_passed(job->deadline_ns)) {
+	if (tev_unlikely(ret_ran->error == ECANCELED && run_is_late(job))) {
 		/* It has stopped because it was late (weft_job_should_stop()),
 		 * and may be home before its owner's timer. */
 		ret_ran->error = ETIMEDOUT;

@@ -9,9 +9,11 @@
 
 #include "engine/base.h"
 #include "engine/list.h"
+#include "threadpool/inbox.h"
 
 /* From the least to the most urgent. */
-#define WF_PRIORITIES 3
+#define WF_PRIORITIES      3
+#define WF_PRIORITY_NORMAL 1
 
 /* What one owner has queued at one priority. */
 struct wf_turn {
@@ -21,9 +23,16 @@ struct wf_turn {
 
 /* What one owner has queued in one lane: its way into a shard. */
 struct wf_flow {
-	struct wf_lane *lane;                /* I: */
-	struct wf_shard *shard;              /* I: */
-	struct wf_turn turns[WF_PRIORITIES]; /* L(shard) */
+	struct wf_lane *lane;   /* I: */
+	struct wf_shard *shard; /* I: */
+	bool shared;            /* I: has more than one owner: no credit */
+	/* L(shard) */
+	TEV_CACHE_ALIGNED struct wf_turn turns[WF_PRIORITIES];
+	/* O: so many may be sent without the lock; only at those priorities
+	 * (bits) of which the shard knows. */
+	TEV_CACHE_ALIGNED unsigned credit;
+	unsigned char known;
+	unsigned limit; /* O: the lane's, under which it was given; submit.c */
 };
 
 /* Embedded in what is queued. */
@@ -37,15 +46,18 @@ struct wf_queued {
 };
 
 struct wf_shard {
+	/* A: see inbox.h; its marks are the shard's. On lines of its own. */
+	TEV_CACHE_ALIGNED struct wf_inbox inbox;
 	TEV_CACHE_ALIGNED pthread_mutex_t lock;
 	struct tev_list turns[WF_PRIORITIES]; /* L(lock): whose turn it is */
-	bool drained;            /* L(lock): takes promotions only */
-	bool closed;             /* L(lock): takes nothing more */
-	unsigned taken;          /* L(lock): to be fair */
-	uint64_t accepted;       /* L(lock): so many ever */
-	uint64_t withdrawn;      /* L(lock) */
-	uint64_t order;          /* L(lock): of arrivals */
-	_Atomic(unsigned) count; /* A: written under lock, [PK1] */
+	const struct wf_turn *only;  /* L(lock): the last one that came */
+	unsigned char only_priority; /* L(lock): of that */
+	bool mixed;                  /* L(lock): another one has come, too */
+	unsigned taken;              /* L(lock): to be fair */
+	uint64_t accepted;           /* L(lock): so many ever */
+	uint64_t withdrawn;          /* L(lock) */
+	uint64_t order;              /* L(lock): of arrivals */
+	_Atomic(unsigned) count;     /* A: written under lock, [PK1] [IB1] */
 };
 
 /* Asked under the lock when the queue is at its limit: how many more may wait
@@ -66,12 +78,35 @@ void wf_flow_init(struct wf_flow *flow, struct wf_lane *lane,
 void wf_shard_fini(struct wf_shard *shard);
 
 /* Puts @queued behind what its flow has at that priority, unless the shard is
- * closed or full.
- * Thread: any.  Lock: takes the shard's.
+ * closed or full. What room there is then becomes the flow's credit, in part.
+ * Thread: owner of the flow, any if that is shared.  Lock: takes the shard's.
  * Owns:   takes @queued on success.
  * Return: 0, EAGAIN or ESHUTDOWN. The caller then does its half of [PK1]. */
 int wf_shard_push(struct wf_queued *queued, unsigned limit,
 		  wf_shard_slack_fn slack, void *arg);
+
+/* Whether wf_shard_send() may be called for @queued.
+ * Thread: owner of the flow, any if that is shared.  Lock: none. */
+static inline bool wf_shard_may_send(const struct wf_queued *queued)
+{
+	const struct wf_flow *flow = queued->flow;
+
+	return flow->credit > 0 && (flow->known >> queued->priority & 1) != 0;
+}
+
+/* The same as a push, on credit and without the lock: it waits in the inbox. A
+ * read-modify-write by this thread comes before the caller's half of [PK1].
+ * Thread: owner of the flow.  Lock: none.
+ * Owns:   takes @queued on success.
+ * Return: false: the shard is closed. */
+static inline bool wf_shard_send(struct wf_queued *queued)
+{
+	struct wf_flow *flow = queued->flow;
+
+	flow->credit--;
+	return wf_inbox_send(&flow->shard->inbox, &queued->link,
+			     queued->inside ? WF_INBOX_CLOSED : WF_INBOX_MARKS);
+}
 
 /* Takes out the next that @claim accepts: of the highest priority, and there of
  * the owner whose turn it is; now and then of the lowest.
@@ -120,10 +155,19 @@ void wf_shard_drain(struct wf_shard *shard);
 void wf_shard_close(struct wf_shard *shard);
 void wf_shard_reopen(struct wf_shard *shard);
 
-/* How many wait. Relaxed: a number for statistics, or a look that a fence of
- * [PK1] precedes.
+/* How many wait; what lies in the inbox counts as one more or less. 0: none.
+ * For limits, or a look that a fence of [PK1] precedes. Exact under
+ * wf_shard_lock() when nobody sends, and where nobody has credit.
  * Thread: any.  Lock: none. */
-unsigned wf_shard_count(const struct wf_shard *shard);
+static inline unsigned wf_shard_count(const struct wf_shard *shard)
+{
+	/* [IB1] the inbox first. */
+	unsigned sent = wf_inbox_has(&shard->inbox) ? 1 : 0;
+
+	/* [DR1] acquire: what was claimed is marked before it is not counted
+	 * any more; pairs with shard_count_locked(). */
+	return sent + atomic_load_explicit(&shard->count, memory_order_acquire);
+}
 
 /* Calls @look for each that is queued, the most urgent first, until that says
  * false.
@@ -132,7 +176,8 @@ void wf_shard_each_locked(struct wf_shard *shard,
 			  bool (*look)(struct wf_queued *queued, void *arg),
 			  void *arg);
 
-/* Around fork, and around looks: takes the lock, gives it back. */
+/* Around fork, and around looks: takes the lock, and out of the inbox what is
+ * there; gives the lock back. */
 void wf_shard_lock(struct wf_shard *shard);
 void wf_shard_unlock(struct wf_shard *shard);
 

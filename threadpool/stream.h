@@ -20,6 +20,8 @@ struct wf_listener {
 	void *progress_private;         /* O: */
 	weft_part_fn_t on_part;         /* O: or NULL */
 	void *part_private;             /* O: */
+	unsigned parts;                 /* I: at most so many */
+	bool parts_refuse;              /* I: emit does not wait */
 	bool hold;                      /* O: parts are to stay */
 	/* O: the result is here, and comes when the parts are through: this
 	 * brings it. NULL: it is not here. May do anything. */

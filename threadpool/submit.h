@@ -15,10 +15,6 @@ struct weft_job;
  * Return: 0, EAGAIN: full; ESHUTDOWN. */
 int wf_submit(struct weft_job *job);
 
-/* The same, but a worker that sleeps is not woken: the caller calls
- * wf_worker_call() soon, for all that it has submitted in this way. */
-int wf_submit_quiet(struct weft_job *job);
-
 /* Takes @job out of the queue, or tells it to stop.
  * Thread: owner of @job.  Lock: takes the shard's or the park's.
  * Return: true: it is the owner's again, nobody else knows it and nobody else

@@ -11,6 +11,8 @@
  */
 #include "threadpool/tally.h"
 
+#include "engine/base.h"
+
 /* What was measured by the ticks of the system is good from here on. */
 #define TALLY_TICKS_NS 20000000U
 
@@ -34,31 +36,51 @@ static unsigned tally_slot(uint64_t ns)
 	return slot < WEFT_HISTOGRAM_SIZE ? slot : WEFT_HISTOGRAM_SIZE - 1;
 }
 
-static void times_add(struct wf_times *times, uint64_t ns)
+static void tally_raise(_Atomic(uint64_t) *at, uint64_t by)
 {
-	_Atomic(uint64_t) *count = &times->count[tally_slot(ns)];
+	tally_put(at, tally_get(at) + by);
+}
 
-	tally_put(count, tally_get(count) + 1);
-	tally_put(&times->sum_ns, tally_get(&times->sum_ns) + ns);
+static void times_add(struct wf_times *times, struct wf_span span)
+{
+	tally_raise(&times->count[span.slot], 1);
+	tally_raise(&times->sum_ns, span.ns);
+}
+
+/* It may be the longest. */
+static struct wf_span times_measure(struct wf_times *times, uint64_t ns)
+{
+	struct wf_span span = { .ns = ns, .slot = tally_slot(ns) };
+
 	if (ns > tally_get(&times->max_ns)) {
 		tally_put(&times->max_ns, ns);
 	}
+	return span;
+}
+
+/* The time that is counted for @ns, which is exact to a tick. */
+static struct wf_span times_guess(struct wf_times *times, struct wf_span last,
+				  uint64_t ns)
+{
+	return tev_likely(ns < TALLY_TICKS_NS) ? last
+					       : times_measure(times, ns);
 }
 
 void wf_tally_add(struct wf_tally *tally, uint64_t wait_ns, uint64_t run_ns,
 		  bool exact)
 {
 	if (exact) {
-		tally->last_wait_ns = wait_ns;
-		tally->last_run_ns = run_ns;
+		tally->last_wait = times_measure(&tally->wait, wait_ns);
+		tally->last_run = times_measure(&tally->run, run_ns);
+		times_add(&tally->wait, tally->last_wait);
+		times_add(&tally->run, tally->last_run);
 	} else {
-		wait_ns = wait_ns < TALLY_TICKS_NS ? tally->last_wait_ns
-						   : wait_ns;
-		run_ns = run_ns < TALLY_TICKS_NS ? tally->last_run_ns : run_ns;
+		times_add(&tally->wait,
+			  times_guess(&tally->wait, tally->last_wait, wait_ns));
+		times_add(&tally->run,
+			  times_guess(&tally->run, tally->last_run, run_ns));
 	}
-	times_add(&tally->wait, wait_ns);
-	times_add(&tally->run, run_ns);
-	tally_put(&tally->completed, tally_get(&tally->completed) + 1);
+	tally_raise(&tally->completed, 1);
 }
 
 static void times_merge(struct wf_times *to, const struct wf_times *from)

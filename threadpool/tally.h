@@ -16,13 +16,19 @@ struct wf_times {
 	_Atomic(uint64_t) max_ns;                     /* A: relaxed */
 };
 
+/* A time, and where it is counted. */
+struct wf_span {
+	uint64_t ns;
+	unsigned slot;
+};
+
 /* Of one lane. Written by one thread at a time, read by any. */
 struct wf_tally {
 	struct wf_times wait;
 	struct wf_times run;
 	_Atomic(uint64_t) completed; /* A: relaxed */
-	uint64_t last_wait_ns; /* O: its writer's: of the last exact one */
-	uint64_t last_run_ns;  /* O: the same */
+	struct wf_span last_wait; /* O: its writer's: of the last exact one */
+	struct wf_span last_run;  /* O: the same */
 };
 
 /* A job has waited and run so long; not @exact: give or take a tick. Such a one

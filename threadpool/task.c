@@ -21,7 +21,7 @@
  *     before its parts were taken, or whose parts are held, is put aside. It
  *     stands in the account meanwhile, awaited, but is not owed any more.
  *
- * Threads: task_run, task_end, task_dispose: any; all others: the owner.
+ * Threads: wf_task_end, task_dispose: any; all others: the owner.
  * Ordering: [ST1] the owner finds the stream of a job; the rest through
  * shard.h, port.h, work.h.
  * Not here: what a task is good for (job.c, embed.c), how it is queued
@@ -63,6 +63,19 @@ static struct wf_stream *task_stream(struct wf_task *task)
 	return atomic_load_explicit(&task->job.stream, memory_order_acquire);
 }
 
+static struct wf_account *task_account(const struct wf_task *task)
+{
+	return wf_account_of(task->job.queued.flow);
+}
+
+_Static_assert(offsetof(struct wf_task_ops, work) == 0,
+	       "what a job points to is the beginning of what its task does");
+
+static const struct wf_task_ops *task_ops(const struct wf_task *task)
+{
+	return (const struct wf_task_ops *)(const void *)task->job.ops;
+}
+
 /* Nobody else knows it any more. */
 static void task_fini(struct wf_task *task)
 {
@@ -77,20 +90,21 @@ static void task_fini(struct wf_task *task)
 /* It leaves its loop for good; the crew may be gone afterwards. */
 static void task_settle(struct wf_task *task)
 {
+	struct wf_account *account = task_account(task);
 	struct wf_stream *stream = task_stream(task);
 
-	if (stream != NULL) {
+	if (tev_unlikely(stream != NULL)) {
 		wf_stream_part(stream);
 	}
-	if (task->awaited) {
+	if (tev_likely(task->awaited)) {
 		task->awaited = false;
-		wf_port_wait_end(task->port);
+		wf_port_wait_end(account->port);
 	}
-	if (task->orphan) {
+	if (tev_unlikely(task->orphan)) {
 		task->orphan = false;
-		task_count_orphan(task->account->crew, false);
+		task_count_orphan(account->crew, false);
 	}
-	wf_account_remove(task->account, &task->entry);
+	wf_account_remove(account, &task->entry);
 	task_fini(task);
 }
 
@@ -99,59 +113,40 @@ static void task_settle(struct wf_task *task)
 /* The end of a task that was cut off from its loop; on any thread. */
 static void task_dispose(struct wf_task *task)
 {
-	struct wf_account *account = task->account;
+	struct wf_account *account = task_account(task);
 
 	if (task->orphan) {
 		task_count_orphan(account->crew, false);
 	}
 	task_fini(task);
-	task->ops->dispose(task, task->error);
+	task_ops(task)->dispose(task);
 	wf_account_unref(account);
 }
 
-static void task_post(struct wf_task *task)
+void wf_task_end(struct weft_job *job, int error, bool ran)
 {
-	struct wf_port *port = task->port;
-	bool accepted = wf_port_post(port, &task->home);
+	struct wf_task *task = tev_container_of(job, struct wf_task, job);
+	struct wf_port *port = wf_task_port(task);
+	bool accepted = false;
 
-	if (!accepted) {
+	job->error = error;
+	job->ran = ran;
+	/* What has run normally is one of many. */
+	accepted = ran && job->queued.priority < WF_PRIORITIES - 1
+			   ? wf_port_post_quiet(port, &task->home)
+			   : wf_port_post(port, &task->home);
+	if (tev_unlikely(!accepted)) {
 		task_dispose(task);
 		wf_port_unref(port);
 	}
 }
 
-static int task_run(struct weft_job *job)
+static void task_back(struct wf_task *task)
 {
-	struct wf_task *task = tev_container_of(job, struct wf_task, job);
+	struct wf_port *port = wf_task_port(task);
 
-	return task->ops->call(task);
-}
-
-static void task_end(struct weft_job *job, int error, bool ran)
-{
-	struct wf_task *task = tev_container_of(job, struct wf_task, job);
-
-	task->error = error;
-	task->ran = ran;
-	task_post(task);
-}
-
-static const struct wf_work_ops task_ops = {
-	.call = task_run,
-	.end = task_end,
-};
-
-struct wf_task *wf_task_of(struct weft_job *job)
-{
-	return job->ops == &task_ops
-		       ? tev_container_of(job, struct wf_task, job)
-		       : NULL;
-}
-
-static void task_back(struct wf_task *task, struct tevent_context *ev)
-{
 	task_settle(task);
-	task->ops->back(task, ev, task->error, task->ran);
+	task_ops(task)->back(task, port);
 }
 
 /* Its parts are through. */
@@ -160,8 +155,19 @@ static void task_through(struct wf_listener *listener,
 {
 	struct wf_task *task = listener->task;
 
+	(void)ev;
 	listener->through = NULL;
-	task_back(task, ev);
+	task_back(task);
+}
+
+/* Whether parts are in front of it, or are held. */
+static bool task_is_held(struct wf_task *task)
+{
+	struct wf_stream *stream = task_stream(task);
+
+	return task->listener != NULL &&
+	       (stream != NULL || task->listener->hold) &&
+	       wf_stream_holds(stream, task->listener);
 }
 
 static void task_deliver(struct wf_msg *msg, struct tevent_context *ev,
@@ -169,20 +175,20 @@ static void task_deliver(struct wf_msg *msg, struct tevent_context *ev,
 {
 	struct wf_task *task = tev_container_of(msg, struct wf_task, home);
 
-	wf_port_unexpect(task->port);
-	if (gone) {
+	(void)ev;
+	wf_port_home(wf_task_port(task));
+	if (tev_unlikely(gone)) {
 		/* The loop ended while this was on its way. */
 		task_dispose(task);
 		return;
 	}
-	if (task->listener != NULL &&
-	    wf_stream_holds(task_stream(task), task->listener)) {
+	if (tev_unlikely(task_is_held(task))) {
 		task->aside = true;
 		task->listener->task = task;
 		task->listener->through = task_through;
 		return;
 	}
-	task_back(task, ev);
+	task_back(task);
 }
 
 /* ---- the loop ends, or is forked ---- */
@@ -194,12 +200,12 @@ static void task_closed(struct wf_entry *entry)
 	bool mine = task->aside;
 
 	task->awaited = false;
-	wf_account_ref(task->account);
+	wf_account_ref(task_account(task));
 	if (!mine) {
 		mine = wf_submit_cancel(&task->job);
 		if (mine) {
-			wf_port_unexpect(task->port);
-			task->error = ECANCELED;
+			wf_port_unexpect(wf_task_port(task));
+			task->job.error = ECANCELED;
 		}
 	}
 	stream = task_stream(task);
@@ -208,9 +214,9 @@ static void task_closed(struct wf_entry *entry)
 	}
 	if (!mine && !task->orphan) {
 		task->orphan = true;
-		task_count_orphan(task->account->crew, true);
+		task_count_orphan(task_account(task)->crew, true);
 	}
-	task->ops->cut(task);
+	task_ops(task)->cut(task);
 	if (mine) {
 		task_dispose(task);
 	}
@@ -229,62 +235,48 @@ static void task_forked(struct wf_entry *entry)
 	if (!running) {
 		wf_family_fini(&task->job);
 	}
-	task->ops->forked(task, running);
+	task_ops(task)->forked(task, running);
 }
 
 /* ---- what its owner does ---- */
 
-static void task_init(struct wf_task *task, struct wf_account *account,
-		      const struct wf_task_spec *spec)
+static const struct wf_entry_ops task_entry_ops = {
+	.closed = task_closed,
+	.forked = task_forked,
+};
+
+int wf_task_init(struct wf_task *task, const struct wf_task_ops *ops,
+		 struct wf_port *port, struct wf_lane *lane)
 {
-	struct weft_job *job = &task->job;
+	struct wf_flow *flow = wf_account_flow(port, lane, &task_entry_ops);
+	struct wf_account *account = NULL;
 
-	wf_work_init(job, &task_ops);
-	job->queued.priority = spec->priority;
-	job->interruptible = spec->interruptible;
-	job->name = spec->name;
-	job->location = spec->location;
-	job->id = wf_account_id(account);
-	job->sent_ns = wf_account_time(account, &job->timed);
-	job->deadline_ns = spec->deadline_ns;
-	job->keyed = spec->keyed;
-	if (spec->keyed != NULL) {
-		wf_keyed_init(spec->keyed, spec->order, spec->key, job);
-	}
-	task->home.deliver = task_deliver;
-	task->port = account->port;
-	task->ops = spec->ops;
-	task->listener = spec->listener;
-	tev_list_init(&task->entry.link);
-	task->entry.closed = task_closed;
-	task->entry.forked = task_forked;
-	task->account = account;
-	task->parts = spec->parts;
-	task->parts_refuse = spec->parts_refuse;
-	task->error = 0;
-	task->ran = false;
-	task->awaited = true;
-	task->orphan = false;
-	task->aside = false;
-}
-
-int wf_task_start(struct wf_task *task, struct wf_port *port,
-		  const struct wf_task_spec *spec)
-{
-	struct wf_crew *crew = spec->lane->crew;
-	struct wf_account *account = wf_account_get(port, crew);
-	struct wf_flow *flow = NULL;
-	int ret = 0;
-
-	if (account == NULL) {
-		return ENOMEM;
-	}
-	flow = wf_account_flow(account, spec->lane);
 	if (flow == NULL) {
 		return ENOMEM;
 	}
-	if (spec->interruptible) {
-		ret = wf_poke_install(crew);
+	account = wf_account_of(flow);
+	task->home.deliver = task_deliver;
+	wf_work_init(&task->job, &ops->work);
+	task->job.queued.flow = flow;
+	task->job.id = wf_account_id(account);
+	task->job.sent_ns = wf_account_time(account, &task->job.timed);
+	task->listener = NULL;
+	tev_list_init(&task->entry.link);
+	task->awaited = false;
+	task->orphan = false;
+	task->aside = false;
+	task->recalled = false;
+	return 0;
+}
+
+int wf_task_send(struct wf_task *task)
+{
+	struct wf_account *account = task_account(task);
+	struct wf_port *port = account->port;
+	int ret = 0;
+
+	if (task->job.interruptible) {
+		ret = wf_poke_install(account->crew);
 		if (ret != 0) {
 			return ret;
 		}
@@ -293,14 +285,13 @@ int wf_task_start(struct wf_task *task, struct wf_port *port,
 	if (ret != 0) {
 		return ret;
 	}
-	task_init(task, account, spec);
-	task->job.queued.flow = flow;
+	task->awaited = true;
 	wf_port_expect(port);
 	wf_account_add(account, &task->entry);
 
 	/* Transferred by the shard: from here on it may be running. */
 	ret = wf_submit(&task->job);
-	if (ret != 0) {
+	if (tev_unlikely(ret != 0)) {
 		wf_port_unexpect(port);
 		task_settle(task);
 	}
@@ -316,7 +307,7 @@ bool wf_task_cancel(struct wf_task *task)
 		if (!mine) {
 			return false;
 		}
-		wf_port_unexpect(task->port);
+		wf_port_unexpect(wf_task_port(task));
 	}
 	task_settle(task);
 	return true;
@@ -324,17 +315,19 @@ bool wf_task_cancel(struct wf_task *task)
 
 bool wf_task_recall(struct wf_task *task)
 {
-	struct wf_crew *crew = task->account->crew;
-	bool mine = false;
+	struct wf_crew *crew = task_account(task)->crew;
 
+	if (task->recalled) {
+		return true;
+	}
 	/* A pool that is drained is through when this is on its way. */
 	wf_drain_take(crew);
-	mine = wf_submit_cancel(&task->job);
-	if (mine) {
-		task_end(&task->job, ECANCELED, false);
+	task->recalled = wf_submit_cancel(&task->job);
+	if (task->recalled) {
+		wf_task_end(&task->job, ECANCELED, false);
 	}
 	wf_drain_give(crew);
-	return mine;
+	return task->recalled;
 }
 
 void wf_task_leave(struct wf_task *task)
@@ -345,9 +338,9 @@ void wf_task_leave(struct wf_task *task)
 		return;
 	}
 	task->awaited = false;
-	wf_port_wait_end(task->port);
+	wf_port_wait_end(wf_task_port(task));
 	task->orphan = true;
-	task_count_orphan(task->account->crew, true);
+	task_count_orphan(task_account(task)->crew, true);
 	if (stream != NULL) {
 		wf_stream_drop(stream);
 	}
@@ -363,7 +356,7 @@ void wf_task_resume(struct wf_task *task)
 		/* Nothing is in front of it: it arrives anew. */
 		task->aside = false;
 		task->listener->through = NULL;
-		wf_port_expect(task->port);
-		(void)wf_port_post(task->port, &task->home);
+		wf_port_expect(wf_task_port(task));
+		(void)wf_port_post(wf_task_port(task), &task->home);
 	}
 }

@@ -17,7 +17,7 @@
  *   QUEUED -> RUNNING      the parent that waits      the same
  *   RUNNING -> STOPPING    the owner; who ends the    compare and swap
  *                          pool
- *   RUNNING | STOPPING     the worker                 exchange
+ *   RUNNING | STOPPING     the worker                 store
  *     -> DONE
  *
  *  1. Whoever moves it out of QUEUED owns it; the losers do not touch it
@@ -33,31 +33,6 @@
  * Not here: what it does (task.c, child.c), where it waits (shard.c, keyed.c).
  */
 #include "threadpool/work.h"
-
-enum wf_work_state {
-	WORK_NEW,
-	WORK_QUEUED,
-	WORK_RUNNING,
-	WORK_STOPPING,
-	WORK_DONE,
-	WORK_EVICTED,
-	WORK_CANCELLED,
-};
-
-void wf_work_init(struct weft_job *job, const struct wf_work_ops *ops)
-{
-	tev_list_init(&job->queued.link);
-	job->queued.inside = false;
-	atomic_init(&job->state, WORK_NEW);
-	job->ops = ops;
-	atomic_init(&job->stream, NULL);
-	job->worker = NULL;
-	job->outer = NULL;
-	job->begun_ns = 0;
-	atomic_init(&job->family, NULL);
-	job->siblings = NULL;
-	atomic_init(&job->stop_fd, -1);
-}
 
 /* One move; false when the work is elsewhere by now. */
 static bool work_move(struct weft_job *job, int from, int to)
@@ -78,28 +53,29 @@ static int work_state(const struct weft_job *job)
 void wf_work_queued(struct weft_job *job)
 {
 	/* Relaxed: published by the lock of where it waits. */
-	atomic_store_explicit(&job->state, WORK_QUEUED, memory_order_relaxed);
+	atomic_store_explicit(&job->state, WF_WORK_QUEUED,
+			      memory_order_relaxed);
 }
 
 void wf_work_unqueued(struct weft_job *job)
 {
 	/* Relaxed: nobody else has seen it. */
-	atomic_store_explicit(&job->state, WORK_NEW, memory_order_relaxed);
+	atomic_store_explicit(&job->state, WF_WORK_NEW, memory_order_relaxed);
 }
 
 bool wf_work_start(struct weft_job *job)
 {
-	return work_move(job, WORK_QUEUED, WORK_RUNNING);
+	return work_move(job, WF_WORK_QUEUED, WF_WORK_RUNNING);
 }
 
 bool wf_work_evict(struct weft_job *job)
 {
-	return work_move(job, WORK_QUEUED, WORK_EVICTED);
+	return work_move(job, WF_WORK_QUEUED, WF_WORK_EVICTED);
 }
 
 bool wf_work_try_cancel(struct weft_job *job)
 {
-	bool won = work_move(job, WORK_QUEUED, WORK_CANCELLED);
+	bool won = work_move(job, WF_WORK_QUEUED, WF_WORK_CANCELLED);
 
 	if (!won) {
 		wf_work_tell(job);
@@ -109,29 +85,30 @@ bool wf_work_try_cancel(struct weft_job *job)
 
 void wf_work_tell(struct weft_job *job)
 {
-	(void)work_move(job, WORK_RUNNING, WORK_STOPPING);
+	(void)work_move(job, WF_WORK_RUNNING, WF_WORK_STOPPING);
 }
 
 void wf_work_finish(struct weft_job *job)
 {
-	/* [WK1] an owner that comes too late to tell it sees that. */
-	(void)atomic_exchange_explicit(&job->state, WORK_DONE,
-				       memory_order_acq_rel);
+	/* [WK1] release: who comes too late to tell it sees that it is done;
+	 * pairs with work_move(). A move to STOPPING that was in time may be
+	 * overwritten: nothing came with it. */
+	atomic_store_explicit(&job->state, WF_WORK_DONE, memory_order_release);
 }
 
 bool wf_work_told(const struct weft_job *job)
 {
-	return work_state(job) == WORK_STOPPING;
+	return work_state(job) == WF_WORK_STOPPING;
 }
 
 bool wf_work_waits(const struct weft_job *job)
 {
-	return work_state(job) == WORK_QUEUED;
+	return work_state(job) == WF_WORK_QUEUED;
 }
 
 bool wf_work_was_running(const struct weft_job *job)
 {
 	int state = work_state(job);
 
-	return state == WORK_RUNNING || state == WORK_STOPPING;
+	return state == WF_WORK_RUNNING || state == WF_WORK_STOPPING;
 }

@@ -31,7 +31,8 @@
  *
  * Threads: see the header.  Ordering: [DR1], [LN1]; the rest through park.h.
  * Not here: which thread sleeps and wakes (park.c), what a job goes through
- * (run.c), what a thread blocks and is called (thread.c).
+ * (run.c), how jobs that will not run are taken out (worker_evict.c), what a
+ * thread blocks and is called (thread.c).
  */
 #include "threadpool/worker.h"
 
@@ -43,12 +44,13 @@
 #include "threadpool/drain.h"
 #include "threadpool/gate.h"
 #include "threadpool/grace.h"
-#include "threadpool/keyed.h"
 #include "threadpool/mark.h"
 #include "threadpool/run.h"
+#include "threadpool/sim_worker.h"
 #include "threadpool/thread.h"
 #include "threadpool/watch.h"
 #include "threadpool/work.h"
+#include "threadpool/worker_inside.h"
 
 /* The worker that this thread is. */
 static _Thread_local struct wf_worker *worker_self;
@@ -56,6 +58,14 @@ static _Thread_local struct wf_worker *worker_self;
 struct wf_worker *wf_worker_self(void)
 {
 	return worker_self;
+}
+
+struct wf_worker *wf_worker_become(struct wf_worker *worker)
+{
+	struct wf_worker *before = worker_self;
+
+	worker_self = worker;
+	return before;
 }
 
 /* ---- taking work out of the queues ---- */
@@ -68,10 +78,14 @@ static struct weft_job *worker_job(struct wf_queued *queued)
 static bool worker_claim(struct wf_queued *queued, void *arg)
 {
 	struct wf_worker *worker = arg;
-	bool mine = wf_work_start(worker_job(queued));
+	bool mine = false;
 
-	if (mine) {
-		wf_park_busy(&worker->bed);
+	/* Before the claim, which is the read-modify-write that wf_park_found()
+	 * asks for. */
+	wf_park_busy(&worker->bed);
+	mine = wf_work_start(worker_job(queued));
+	if (tev_unlikely(!mine)) {
+		wf_park_not_busy(&worker->bed);
 	}
 	return mine;
 }
@@ -111,15 +125,12 @@ static struct wf_lane *worker_pick(struct wf_worker *worker, uint32_t tried)
 
 /* Each worker begins at another shard, and each time behind the one that it
  * was served by: a queue that never runs dry keeps nobody from the others. */
-static struct weft_job *worker_search_lane(struct wf_worker *worker,
-					   struct wf_lane *lane)
+static struct weft_job *worker_take(struct wf_worker *worker,
+				    struct wf_lane *lane)
 {
 	unsigned mask = worker->crew->shard_count - 1;
 	unsigned i = 0;
 
-	if (!wf_lane_enter(lane, &worker->counted)) {
-		return NULL;
-	}
 	for (i = 0; i <= mask; i++) {
 		unsigned at = (worker->next_shard + i) & mask;
 		struct wf_queued *queued = wf_shard_pop(&lane->shards[at],
@@ -127,17 +138,37 @@ static struct weft_job *worker_search_lane(struct wf_worker *worker,
 
 		if (queued != NULL) {
 			worker->next_shard = at + 1;
+			wf_lane_changed(lane);
 			return worker_job(queued);
 		}
 	}
-	wf_lane_leave(lane, worker->counted);
 	return NULL;
 }
 
-static struct weft_job *worker_search(struct wf_worker *worker)
+static struct weft_job *worker_enter(struct wf_worker *worker,
+				     struct wf_lane *lane)
 {
+	struct weft_job *job = NULL;
+
+	if (!wf_lane_enter(lane, &worker->counted)) {
+		return NULL;
+	}
+	job = worker_take(worker, lane);
+	if (job == NULL) {
+		wf_lane_leave(lane, worker->counted);
+	}
+	return job;
+}
+
+struct weft_job *wf_worker_search(struct wf_worker *worker)
+{
+	struct wf_crew *crew = worker->crew;
 	uint32_t tried = 0;
 
+	if (tev_likely(wf_lane_count(crew) == 1 && !wf_gate_is_shaped(crew))) {
+		worker->counted = false;
+		return worker_take(worker, wf_lane_at(crew, 0));
+	}
 	for (;;) {
 		struct wf_lane *lane = worker_pick(worker, tried);
 		struct weft_job *job = NULL;
@@ -145,90 +176,12 @@ static struct weft_job *worker_search(struct wf_worker *worker)
 		if (lane == NULL) {
 			return NULL;
 		}
-		job = worker_search_lane(worker, lane);
+		job = worker_enter(worker, lane);
 		if (job != NULL) {
-			wf_lane_changed(lane);
 			return job;
 		}
 		tried |= 1U << lane->index;
 	}
-}
-
-static bool worker_claim_evicted(struct wf_queued *queued, void *arg)
-{
-	(void)arg;
-	return wf_work_evict(worker_job(queued));
-}
-
-void wf_worker_end_evicted(struct weft_job *job, int error)
-{
-	if (job->keyed != NULL) {
-		struct wf_crew *crew = wf_keyed_leave(job->keyed);
-
-		if (crew != NULL) {
-			wf_worker_call(crew);
-		}
-	}
-	job->ops->end(job, error, false);
-}
-
-void wf_worker_evict_lane(struct wf_lane *lane, int error)
-{
-	struct wf_crew *crew = lane->crew;
-	unsigned i = 0;
-
-	wf_drain_take(crew);
-	for (i = 0; i < crew->shard_count; i++) {
-		for (;;) {
-			struct wf_queued *queued = wf_shard_evict(
-				&lane->shards[i], worker_claim_evicted, NULL);
-
-			if (queued == NULL) {
-				break;
-			}
-			wf_worker_end_evicted(worker_job(queued), error);
-		}
-	}
-	wf_lane_changed(lane);
-	wf_drain_give(crew);
-}
-
-void wf_worker_evict_all(struct wf_crew *crew, int error)
-{
-	unsigned count = wf_lane_count(crew);
-	unsigned i = 0;
-
-	for (i = 0; i < count; i++) {
-		wf_worker_evict_lane(wf_lane_at(crew, i), error);
-	}
-}
-
-/* Takes out the oldest up to @last, if its priority is not above.
- * Return: false: there was none. */
-static bool worker_evict_one(struct wf_lane *lane, struct wf_shard *shard,
-			     unsigned char priority, uint64_t last, int error)
-{
-	struct wf_queued *queued = NULL;
-
-	wf_drain_take(lane->crew);
-	queued = wf_shard_evict_oldest(shard, priority, last,
-				       worker_claim_evicted, NULL);
-	if (queued != NULL) {
-		wf_worker_end_evicted(worker_job(queued), error);
-	}
-	wf_drain_give(lane->crew);
-	return queued != NULL;
-}
-
-bool wf_worker_evict_oldest(struct wf_lane *lane, struct wf_shard *shard,
-			    unsigned char priority)
-{
-	bool ok = worker_evict_one(lane, shard, priority, UINT64_MAX, EAGAIN);
-
-	if (ok) {
-		wf_lane_changed(lane);
-	}
-	return ok;
 }
 
 /* ---- birth ---- */
@@ -290,9 +243,9 @@ static bool worker_refuse(struct wf_crew *crew, int error)
 		struct wf_lane *lane = wf_lane_at(crew, i);
 
 		for (j = 0; j < crew->shard_count; j++) {
-			while (worker_evict_one(lane, &lane->shards[j],
-						WF_PRIORITIES - 1, last[i][j],
-						error)) {
+			while (wf_worker_evict_one(lane, &lane->shards[j],
+						   WF_PRIORITIES - 1,
+						   last[i][j], error)) {
 			}
 		}
 		wf_lane_changed(lane);
@@ -302,7 +255,7 @@ static bool worker_refuse(struct wf_crew *crew, int error)
 }
 
 /* Goes on as long as births fail and others may be asked. */
-static void worker_after_failure(struct wf_crew *crew, int error, bool token)
+void wf_worker_after_failure(struct wf_crew *crew, int error, bool token)
 {
 	for (;;) {
 		enum wf_park_woken left = wf_park_birth_failed(&crew->park,
@@ -359,7 +312,31 @@ void wf_worker_call(struct wf_crew *crew)
 	}
 	error = worker_birth(crew);
 	if (error != 0) {
-		worker_after_failure(crew, error, true);
+		wf_worker_after_failure(crew, error, true);
+	}
+}
+
+/* Nobody can be woken, or somebody looks already; and nobody who is busy has to
+ * be watched. */
+static bool worker_all_seen_to(struct wf_crew *crew)
+{
+	struct wf_park *park = &crew->park;
+
+	return wf_park_is_searching(park) ||
+	       (wf_park_is_full(park) &&
+		(park->spare == 0 || wf_watch_is_awake(crew)));
+}
+
+void wf_worker_call_sent(struct wf_lane *lane)
+{
+	struct wf_crew *crew = lane->crew;
+
+	/* [PK1] full fence, with the send: the job sent, park and watch loaded.
+	 * Do not weaken. */
+	tev_fence_after_rmw();
+	if (tev_unlikely(wf_gate_is_shaped(crew) ||
+			 !worker_all_seen_to(crew))) {
+		wf_worker_call_for(lane);
 	}
 }
 
@@ -380,8 +357,7 @@ void wf_worker_call_for(struct wf_lane *lane)
 
 /* ---- the thread ---- */
 
-/* Others search from now on, if there is something to be found. */
-static void worker_give_token(struct wf_worker *worker, bool token)
+void wf_worker_give_token(struct wf_worker *worker, bool token)
 {
 	struct wf_crew *crew = worker->crew;
 	bool look = wf_park_found(&crew->park, token);
@@ -426,8 +402,7 @@ bool wf_worker_run_here(struct wf_worker *worker, struct weft_job *job)
 	return true;
 }
 
-/* Runs a job that @worker has taken out of its lane. */
-static bool worker_run(struct wf_worker *worker, struct weft_job *job)
+bool wf_worker_run(struct wf_worker *worker, struct weft_job *job)
 {
 	struct wf_lane *lane = job->queued.flow->lane;
 	struct wf_crew *crew = worker->crew;
@@ -509,7 +484,10 @@ static bool worker_quits(struct wf_worker *worker, bool *token)
 	if (tev_likely(!wf_park_is_surplus(&crew->park))) {
 		return false;
 	}
-	worker_give_token(worker, *token);
+	/* [LN1] full fence: room made, queues loaded; it has claimed nothing
+	 * since. */
+	tev_fence_full();
+	wf_worker_give_token(worker, *token);
 	*token = false;
 	quit = wf_park_quit(&crew->park, &worker->bed);
 	if (quit == WF_PARK_GOES_ON) {
@@ -528,13 +506,13 @@ static bool worker_turn(struct wf_worker *worker, bool token)
 {
 	for (;;) {
 		bool quits = worker_quits(worker, &token);
-		struct weft_job *job = quits ? NULL : worker_search(worker);
+		struct weft_job *job = quits ? NULL : wf_worker_search(worker);
 		bool goes_on = false;
 
 		if (job != NULL) {
-			worker_give_token(worker, token);
+			wf_worker_give_token(worker, token);
 			token = false;
-			goes_on = worker_run(worker, job);
+			goes_on = wf_worker_run(worker, job);
 			if (tev_unlikely(!goes_on)) {
 				return false;
 			}
@@ -567,38 +545,53 @@ static void worker_free(struct wf_worker *worker)
 	wf_crew_unref(crew);
 }
 
+bool wf_worker_begin(struct wf_worker *worker, bool *token)
+{
+	struct wf_crew *crew = worker->crew;
+	int error = 0;
+
+	if (crew->worker_init == NULL) {
+		return true;
+	}
+	/* It may take long: meanwhile the idle are to be woken. */
+	wf_worker_give_token(worker, *token);
+	*token = false;
+	error = crew->worker_init(&worker->state, crew->worker_private);
+	if (error != 0) {
+		wf_worker_after_failure(crew, error, false);
+		worker_free(worker);
+		return false;
+	}
+	return true;
+}
+
+void wf_worker_end(struct wf_worker *worker)
+{
+	struct wf_crew *crew = worker->crew;
+
+	if (crew->worker_fini != NULL) {
+		crew->worker_fini(worker->state, crew->worker_private);
+	}
+	worker_free(worker);
+}
+
 /* Return: false: this is a forked child. */
 static bool worker_live(struct wf_worker *worker)
 {
 	struct wf_crew *crew = worker->crew;
 	bool token = true;
-	bool here = true;
 
 	wf_thread_set_name(crew->name, (int)worker->bed.number + 1);
 	wf_thread_set_nice(crew->nice);
 	(void)pthread_sigmask(SIG_SETMASK, &crew->blocked, NULL);
 	wf_park_known(&crew->park, &worker->bed);
-	if (crew->worker_init != NULL) {
-		int error = 0;
-
-		/* It may take long: meanwhile the idle are to be woken. */
-		worker_give_token(worker, true);
-		error = crew->worker_init(&worker->state, crew->worker_private);
-		if (error != 0) {
-			worker_after_failure(crew, error, false);
-			worker_free(worker);
-			return true;
-		}
-		token = false;
+	if (!wf_worker_begin(worker, &token)) {
+		return true;
 	}
-	here = worker_turn(worker, token);
-	if (!here) {
+	if (!worker_turn(worker, token)) {
 		return false;
 	}
-	if (crew->worker_fini != NULL) {
-		crew->worker_fini(worker->state, crew->worker_private);
-	}
-	worker_free(worker);
+	wf_worker_end(worker);
 	return true;
 }
 
@@ -635,7 +628,9 @@ static int worker_birth(struct wf_crew *crew)
 	worker->next_shard = worker->bed.number;
 	wf_park_join(&crew->park, &worker->bed);
 
-	ret = wf_thread_start(crew->stack_size, NULL, worker_main, worker);
+	ret = crew->simulated ? wf_sim_worker_start(worker)
+			      : wf_thread_start(crew->stack_size, NULL,
+						worker_main, worker);
 	if (ret != 0) {
 		worker_free(worker);
 	}

@@ -16,6 +16,9 @@ void wf_worker_call(struct wf_crew *crew);
  * run now: then nobody is woken for nothing. */
 void wf_worker_call_for(struct wf_lane *lane);
 
+/* The same for one that was sent without the lock (wf_shard_send()). */
+void wf_worker_call_sent(struct wf_lane *lane);
+
 /* Takes all work out of the queues of @crew, or of one lane, for @error.
  * Thread: any.  Lock: takes those of the shards. */
 void wf_worker_evict_all(struct wf_crew *crew, int error);

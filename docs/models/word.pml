@@ -5,7 +5,9 @@
  *   EMPTY    the receiver is awake, nothing is queued
  *   ARMED    it sleeps or is about to: the next poster rings
  *   CLOSED   it is gone: posts are refused
+ *   LULLED   it sleeps, but has set a timer: quiet posts do not ring
  *   BASE+m   message m is the newest, the rest hangs behind it in nxt[]
+ *   BASE+M+m the same, and LULLED: nobody has rung
  *
  * The bell is an eventfd: it counts, and whoever rings it after it has been
  * closed hits an assertion; so does a poster that looks at freed memory.
@@ -25,6 +27,9 @@
  *   ALWAYS    the receiver never says when it sleeps: it takes with an
  *             exchange to ARMED, so that each post to an empty word rings.
  *
+ *   LULL      the receiver sleeps armed or lulled as it likes, and each post is
+ *             quiet or not. LULLED carries a reference as ARMED does.
+ *
  * MAYCLOSE lets the receiver end at any turn, also while armed.
  *
  * RUN two posters: -DNP=2 -DK=2
@@ -33,6 +38,9 @@
  * RUN exposed: -DNP=2 -DK=2 -DEXPOSED -DMAYCLOSE
  * RUN always armed: -DNP=2 -DK=2 -DALWAYS -DMAYCLOSE
  * RUN always armed, account: -DNP=2 -DK=2 -DALWAYS -DACCOUNT -DMAYCLOSE
+ * RUN lulled: -DNP=2 -DK=1 -DLULL
+ * RUN lulled, account: -DNP=2 -DK=1 -DLULL -DACCOUNT -DMAYCLOSE
+ * LONG two posters, lulled: -DNP=2 -DK=2 -DLULL
  * LONG three posters, may close: -DNP=3 -DK=1 -DMAYCLOSE
  * LONG three posters, account: -DNP=3 -DK=1 -DACCOUNT -DMAYCLOSE
  * LONG three posters, always armed: -DNP=3 -DK=1 -DALWAYS -DMAYCLOSE
@@ -52,6 +60,12 @@
  * MUTANT exposed, ringer drops before it rings: -DEXPOSED -DMAYCLOSE -DBUG_DROP_FIRST
  * MUTANT always armed, found ARMED: -DALWAYS -DMAYCLOSE -DBUG_TOKEN_LEAK
  * MUTANT always armed, but takes to EMPTY: -DALWAYS -DBUG_TAKE_EMPTY
+ * MUTANT lulled without a timer: -DNP=2 -DK=1 -DLULL -DBUG_NO_TIMER
+ * MUTANT the timer is set once only: -DNP=2 -DK=1 -DLULL -DBUG_TIMER_ONCE
+ * MUTANT lulls with a store: -DNP=2 -DK=1 -DLULL -DBUG_ARM_STORE
+ * MUTANT quiet by what it saw before: -DNP=2 -DK=1 -DLULL -DBUG_QUIET_BEFORE
+ * MUTANT who rings leaves LULLED: -DNP=2 -DK=1 -DLULL -DBUG_LOUD_STAYS
+ * MUTANT found LULLED, reference forgotten: -DNP=2 -DK=1 -DLULL -DMAYCLOSE -DBUG_TOKEN_LEAK
  */
 #ifndef NP
 #define NP 2
@@ -63,12 +77,35 @@
 #define EMPTY 0
 #define ARMED 1
 #define CLOSED 2
-#define BASE 3
+#define LULLED 3
+#define BASE 4
 #define BIAS 100
+
+#define IS_LULLED(h) (h == LULLED || h >= BASE + M)
+#define IS_ASLEEP(h) (h == ARMED || IS_LULLED(h))
+#define NEWEST(h) (h >= BASE + M -> h - M : (h >= BASE -> h : EMPTY))
+
+#ifndef LULL
+#define HUSH(h) false
+#else
+#ifdef BUG_QUIET_BEFORE
+#define HUSH(h) (quiet && may)
+#else
+#define HUSH(h) (quiet && IS_LULLED(h))
+#endif
+#endif
+#ifdef BUG_LOUD_STAYS
+#define TO(h, m) (IS_LULLED(h) -> BASE + M + m : BASE + m)
+#else
+#define TO(h, m) (HUSH(h) && IS_LULLED(h) -> BASE + M + m : BASE + m)
+#endif
 
 byte head = EMPTY;
 byte nxt[M];
 byte bell = 0;			/* the eventfd's counter */
+#ifdef LULL
+bool timer = false;		/* it runs */
+#endif
 bool freed = false;		/* bell closed, word freed */
 #ifdef ACCOUNT
 #ifdef BUG_NO_BIAS
@@ -119,11 +156,18 @@ inline ring() {
 
 proctype poster(byte me) {
 	byte i, h, m; bool ok;
+#ifdef LULL
+	bool quiet, may;
+#endif
 	do
 	:: i < K ->
 		m = me * K + i;
 		assert(there);
 		h = head;			/* relaxed: a guess */
+#ifdef LULL
+		if :: quiet = false :: quiet = true fi;
+		may = IS_LULLED(h);
+#endif
 		do
 		:: h == CLOSED ->
 			refused++;
@@ -136,11 +180,11 @@ proctype poster(byte me) {
 #endif
 			break
 		:: else ->
-			nxt[m] = ((h == ARMED || h == EMPTY) -> EMPTY : h);
+			nxt[m] = NEWEST(h);
 			atomic {		/* compare and swap */
 				assert(there);
 				if
-				:: head == h -> head = BASE + m; ok = true
+				:: head == h -> head = TO(h, m); ok = true
 				:: else -> h = head; ok = false
 				fi
 			}
@@ -150,12 +194,16 @@ proctype poster(byte me) {
 			:: ok && h == EMPTY -> ring(); break
 			:: ok && h != EMPTY -> break
 #else
-			:: ok && h == ARMED -> ring(); break
-			:: ok && h != ARMED -> break
+			:: ok && IS_ASLEEP(h) && !HUSH(h) -> ring(); break
+			:: ok && (!IS_ASLEEP(h) || HUSH(h)) -> break
 #endif
 			:: else
 			fi
 		od;
+#ifdef LULL
+		quiet = false;
+		may = false;
+#endif
 		i++
 	:: else -> break
 	od;
@@ -198,6 +246,12 @@ inline dispatch(list, counter) {
 
 active proctype receiver() {
 	byte l, m, j; bool armed, token;
+#ifdef LULL
+	byte how;
+	bool once;
+#else
+#define how ARMED
+#endif
 
 #ifdef ACCOUNT
 	owed = M;			/* all of them have been sent out */
@@ -228,14 +282,14 @@ active proctype receiver() {
 #ifdef BUG_TOKEN_LEAK
 			skip
 #else
-			token = (token || (armed && l == ARMED))
+			token = (token || (armed && IS_ASLEEP(l)))
 #endif
 			;
 			armed = false
 		:: else
 		fi;
 #endif
-		if :: l == ARMED -> l = EMPTY :: else fi;
+		l = NEWEST(l);
 		dispatch(l, consumed);
 		if
 		:: consumed + refused == M && done == NP -> break
@@ -246,18 +300,32 @@ active proctype receiver() {
 		fi;
 #ifndef ALWAYS
 		if :: armed -> goto sleep :: else fi;
+#ifdef LULL
+		if
+		:: how = ARMED
+		:: how = LULLED;
+#ifdef BUG_TIMER_ONCE
+			timer = timer || !once;
+			once = true
+#else
+#ifndef BUG_NO_TIMER
+			timer = true
+#endif
+#endif
+		fi;
+#endif
 #if !defined(BUG_NO_TOKEN) && !defined(BUG_LATE_TOKEN)
 		if :: !token -> refs++; token = true :: else fi;
 #endif
 #ifdef BUG_ARM_STORE
 		if
-		:: head == EMPTY -> armed = true; head = ARMED
+		:: head == EMPTY -> armed = true; head = how
 		:: else -> armed = false
 		fi;
 #else
 		atomic {
 			if
-			:: head == EMPTY -> head = ARMED; armed = true
+			:: head == EMPTY -> head = how; armed = true
 			:: else -> armed = false
 			fi
 		};
@@ -266,6 +334,9 @@ active proctype receiver() {
 		if :: armed -> refs++ :: else fi;
 #endif
 		if :: armed -> token = false :: else fi;
+#ifdef LULL
+		how = 0;
+#endif
 #ifdef BUG_LATE_CLEAR
 		bell = 0;
 #endif
@@ -276,6 +347,9 @@ sleep:
 			/* the bell, or something else while posters live */
 			if
 			:: bell > 0
+#ifdef LULL
+			:: timer -> timer = false
+#endif
 			:: armed && done < NP
 			:: done == NP && consumed == M - refused
 			fi
@@ -301,10 +375,10 @@ sleep:
 	atomic { l = head; head = CLOSED };
 #endif
 #ifndef BUG_NO_TOKEN
-	if :: armed && l == ARMED -> unref() :: else fi;
+	if :: armed && IS_ASLEEP(l) -> unref() :: else fi;
 	if :: token -> unref() :: else fi;
 #endif
-	if :: l == ARMED -> l = EMPTY :: else fi;
+	l = NEWEST(l);
 	dispatch(l, cancelled);
 #ifdef ACCOUNT
 	atomic {
