@@ -16,6 +16,7 @@ include mk/python.mk
 include mk/plug.mk
 include mk/tests.mk
 include mk/bench.mk
+include mk/count.mk
 include mk/install.mk
 include mk/variants.mk
 include mk/lint.mk

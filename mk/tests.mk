@@ -4,7 +4,6 @@
 # Scripts about the running libraries and programs: in every variant.
 SCRIPT_TESTS := \
 	bench \
-	bench_pool \
 	differ \
 	echo \
 	owner \
@@ -29,6 +28,7 @@ SCRIPT_TESTS := \
 # Scripts about the tree itself, or that count what others do: once, in the
 # default variant.
 TREE_TESTS := \
+	bench_check \
 	build \
 	docs \
 	fuzz \
@@ -43,6 +43,7 @@ TREE_TESTS := \
 	rules \
 	style \
 	symbols \
+	syscalls \
 	valgrind \
 
 TESTDIR := $(BUILDDIR)/tests

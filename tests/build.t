@@ -15,9 +15,16 @@ made() {
 		grep -oE ' -o [^ ]*\.o ' | sed 's/^ -o //; s/ $//' | sort
 }
 
+# built SUFFIX: files beside the objects of libraries and tools; those of tests
+# and benches are no part of "all".
+built() {
+	find "$BUILDDIR/obj" -name "*.$1" ! -path '*/tests/*' \
+		! -path '*/tools/bench/*' -print0
+}
+
 # users HEADER: the objects of libraries and tools that include it.
 users() {
-	find "$BUILDDIR/obj" -name '*.d' ! -path '*/tests/*' -print0 |
+	built d |
 		xargs -0 grep -lE "(^| )$1( |\$)" | sed 's/\.d$/.o/' | sort
 }
 
@@ -40,7 +47,7 @@ is "$(made -W engine/heap.h)" "$(users engine/heap.h)" \
 	'a private header makes its users again, and nobody else'
 ok 'of which there are some' test -n "$(users engine/heap.h)"
 is "$(made -W mk/config.mk | wc -l)" \
-	"$(find "$BUILDDIR/obj" -name '*.o' ! -path '*/tests/*' | wc -l)" \
+	"$(built o | tr '\0' '\n' | wc -l)" \
 	'a change of the build makes everything again'
 
 ok 'CFLAGS of the user do not take ours away' sh -c '

@@ -5,8 +5,7 @@
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bin/weft-bench-engine
-	$BUILDDIR/bench/pool-raw tools/bench/run tools/bench/pool/run"
+programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bench/loop-raw tools/bench/run"
 [ ! -e "$BUILDDIR/bin/weft-owner" ] ||
 	programs="$programs $BUILDDIR/bin/weft-owner"
 [ ! -e "$BUILDDIR/bin/weft-shelf" ] ||

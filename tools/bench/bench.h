@@ -1,6 +1,28 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Bench: rows, each of which is one workload, and the program that runs one.
  *
+ * A program is one suite of workloads with one peer, a library that they are
+ * measured with. It lies in build/VARIANT/bench/ and is named SUITE-PEER:
+ * loop-weft, loop-uv, pool-raw. The script tools/bench/run knows nothing of
+ * suites and peers but what it finds there and asks the programs:
+ *
+ *      PROG --list         a line a row:
+ *                          ROW<TAB>GROUP<TAB>UNIT<TAB>lower|higher<TAB>WHAT
+ *      PROG --ms N ROW     takes samples of the row for N ms, at least one, and
+ *                          prints the best of them: one number
+ *      PROG --samples N ROW
+ *                          takes N samples, however long that takes
+ *      PROG --smoke ROW    one sample of a hundredth of everything: works it?
+ *      PROG --library      the file of the library, or "none"
+ *
+ * Exit 0: done. 1: something was not delivered, or out of order; why is said on
+ * standard error. 2: misuse. 3: cannot be done here or with this peer, and why.
+ * Each row is a process of its own, so that none finds another's heap.
+ *
+ * A row is known by its name, in every program the same. "NAME/N" is the point
+ * at N of a curve NAME: a group's curves are drawn over N. A group is a table
+ * and a picture. The unit is ns for one operation unless a row says otherwise.
+ *
  *      static void chain(struct bench *bench)
  *      {
  *              ... set up ...
@@ -14,9 +36,6 @@
  *
  * Each round of the loop is one sample. A workload checks that everything was
  * delivered once and in order: a figure for work not done is worth nothing.
- *
- * The same sources are built again and again, against libraries that are to be
- * compared: engine.h, pool/rows.c.
  */
 #pragma once
 
@@ -28,7 +47,10 @@ struct bench;
 
 struct bench_row {
 	const char *name;
+	const char *group;
 	const char *what; /* one operation */
+	const char *unit; /* NULL: ns */
+	bool higher;      /* whether more of it is better */
 	void (*run)(struct bench *bench);
 	unsigned size;    /* of what the workload works on, or threads */
 	unsigned ops;     /* in one sample */
@@ -41,10 +63,11 @@ struct bench {
 	unsigned ops;
 
 	/* main.c */
-	FILE *out;
+	unsigned samples; /* to take, or 0: until the deadline */
 	uint64_t deadline_ns;
 	uint64_t start_ns;
 	unsigned taken;
+	double best;
 };
 
 /* What a program is made of: groups of rows, each of which ends with a row
@@ -57,6 +80,7 @@ extern const bool bench_pins;
 
 /* True while another sample is wanted; at least once. */
 bool bench_again(const struct bench *bench);
+/* A sample begins, and ends after so many operations. */
 void bench_start(struct bench *bench);
 void bench_stop(struct bench *bench, uint64_t ops);
 /* A sample that is no time. */

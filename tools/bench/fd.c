@@ -1,51 +1,45 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Descriptors: tokens that go round over pipes, and interest that changes.
+/* Descriptors: tokens that go round over n pipes, and interest that changes.
  *
- * pipes: n pipes are watched. A token is a byte; the handler reads it and
- * writes it into a pipe some way on, a step that has no factor in common with
- * n, so every pipe is visited equally often. With several tokens as many pipes
- * are ready at each moment.
+ * A token is a byte; the handler reads it and writes it into a pipe some way
+ * on, a step that has no factor in common with n, so every pipe is visited
+ * equally often. With 100 tokens so many pipes are ready at each moment.
  */
-#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "tools/bench/engine.h"
+#define BENCH_FDS
+#include "tools/bench/loop.h"
+#include "tools/bench/peer.h"
 
 #define STEP    7919 /* a prime */
-#define SPARE   32   /* descriptors for everything else */
+#define SPARE   64   /* descriptors for everything else */
 #define HUNDRED 100
-
-struct ring {
-	const struct bench *bench;
-	struct pipe_end *ends;
-	unsigned tokens; /* on the way */
-	unsigned moved;
-};
+#define IN_TURN 64 /* watches of one file that are used one after the other */
 
 struct pipe_end {
-	struct ring *ring;
-	int fds[2];
+	struct peer_fd fd;
+	int files[2];
 };
 
-static void visit(struct tevent_context *ev, struct tevent_fd *fde,
-		  uint16_t flags, void *private_data)
+static struct peer_loop loop;
+static struct pipe_end *ends;
+static unsigned pipes;
+static unsigned moved;
+
+static void fd_ready(struct peer_fd *fd)
 {
-	struct pipe_end *here = private_data;
-	struct ring *ring = here->ring;
-	size_t at = (size_t)(here - ring->ends);
-	struct pipe_end *next = &ring->ends[(at + STEP) % ring->bench->size];
+	struct pipe_end *here = (struct pipe_end *)(void *)fd;
+	size_t at = (size_t)(here - ends);
+	struct pipe_end *next = &ends[(at + STEP) % pipes];
 	char byte = 0;
 
-	(void)ev;
-	(void)fde;
-	bench_check(ring->bench,
-		    flags == TEVENT_FD_READ &&
-			    read(here->fds[0], &byte, 1) == 1 &&
-			    write(next->fds[1], &byte, 1) == 1,
-		    "a token is lost");
-	ring->moved++;
+	peer_check(read(here->files[0], &byte, 1) == 1 &&
+			   write(next->files[1], &byte, 1) == 1,
+		   "a token is lost");
+	moved++;
 }
 
 static void allow_descriptors(const struct bench *bench, rlim_t count)
@@ -62,67 +56,58 @@ static void allow_descriptors(const struct bench *bench, rlim_t count)
 	}
 }
 
-static struct ring *make_ring(const struct bench *bench,
-			      struct tevent_context *ev)
+/* @count pipes and @tokens in them; the first @watched are watched. */
+static void make_ring(struct bench *bench, unsigned watched, unsigned tokens)
 {
-	struct ring *ring = talloc_zero(ev, struct ring);
 	unsigned i = 0;
 
-	allow_descriptors(bench, 2 * (rlim_t)bench->size + SPARE);
-	ring->bench = bench;
-	ring->ends = talloc_zero_array(ring, struct pipe_end, bench->size);
-	for (i = 0; i < bench->size; i++) {
-		struct pipe_end *end = &ring->ends[i];
-		struct tevent_fd *fde = NULL;
-
-		end->ring = ring;
-		bench_check(bench, pipe2(end->fds, O_NONBLOCK | O_CLOEXEC) == 0,
-			    "no pipe");
-		fde = tevent_add_fd(ev, ring, end->fds[0], TEVENT_FD_READ,
-				    visit, end);
-		bench_check(bench, fde != NULL, "no fd event");
+	bench_now = bench;
+	pipes = bench->size;
+	allow_descriptors(bench, 2 * (rlim_t)pipes + SPARE);
+	peer_loop_open(&loop);
+	ends = calloc(pipes, sizeof(*ends));
+	peer_check(ends != NULL, "no memory");
+	for (i = 0; i < pipes; i++) {
+		peer_check(pipe2(ends[i].files, O_NONBLOCK | O_CLOEXEC) == 0,
+			   "no pipe");
+		if (i < watched) {
+			peer_fd_watch(&loop, &ends[i].fd, ends[i].files[0]);
+		}
 	}
-	return ring;
+	for (i = 0; i < tokens; i++) {
+		size_t at = (size_t)i * pipes / tokens;
+
+		peer_check(write(ends[at].files[1], "t", 1) == 1, "no token");
+	}
 }
 
-static void free_ring(struct ring *ring)
+static void free_ring(unsigned watched)
 {
-	unsigned count = ring->bench->size;
-	struct pipe_end *ends = talloc_steal(NULL, ring->ends);
 	unsigned i = 0;
 
-	talloc_free(ring);
-	for (i = 0; i < count; i++) {
-		(void)close(ends[i].fds[0]);
-		(void)close(ends[i].fds[1]);
+	for (i = 0; i < watched; i++) {
+		peer_fd_unwatch(&loop, &ends[i].fd);
 	}
-	talloc_free(ends);
+	peer_loop_close(&loop);
+	for (i = 0; i < pipes; i++) {
+		(void)close(ends[i].files[0]);
+		(void)close(ends[i].files[1]);
+	}
+	free(ends);
 }
 
 static void go_round(struct bench *bench, unsigned tokens)
 {
-	struct tevent_context *ev = bench_context(bench);
-	struct ring *ring = make_ring(bench, ev);
-	unsigned i = 0;
-
-	for (i = 0; i < tokens; i++) {
-		size_t at = (size_t)i * bench->size / tokens;
-
-		bench_check(bench, write(ring->ends[at].fds[1], "t", 1) == 1,
-			    "no token");
-	}
+	make_ring(bench, bench->size, tokens);
 	while (bench_again(bench)) {
-		ring->moved = 0;
+		moved = 0;
 		bench_start(bench);
-		for (i = 0; i < bench->ops; i++) {
-			bench_turn(bench, ev);
+		while (moved < bench->ops) {
+			peer_loop_turn(&loop);
 		}
-		bench_stop(bench, bench->ops);
-		bench_check(bench, ring->moved == bench->ops,
-			    "a pass without an event");
+		bench_stop(bench, moved);
 	}
-	free_ring(ring);
-	talloc_free(ev);
+	free_ring(pipes);
 }
 
 static void run_one(struct bench *bench)
@@ -132,70 +117,94 @@ static void run_one(struct bench *bench)
 
 static void run_hundred(struct bench *bench)
 {
-	go_round(bench, bench->size < HUNDRED ? bench->size / 2 : HUNDRED);
+	go_round(bench, bench->size < HUNDRED ? bench->size : HUNDRED);
 }
 
-/* Write interest on and off, and no pass between. */
-static void run_interest(struct bench *bench)
+/* A pipe that is ready is watched, seen and no longer watched. The watches are
+ * several, for some libraries keep one a while. */
+static void run_watch(struct bench *bench)
 {
-	struct tevent_context *ev = bench_context(bench);
-	struct ring *ring = NULL;
-	struct tevent_fd *fde = NULL;
-	int fds[2] = { -1, -1 };
+	struct pipe_end *before = NULL;
 	unsigned i = 0;
 
-	ring = make_ring(bench, ev);
-	bench_check(bench, pipe2(fds, O_NONBLOCK | O_CLOEXEC) == 0, "no pipe");
-	fde = tevent_add_fd(ev, ev, fds[0], TEVENT_FD_READ, visit,
-			    &ring->ends[0]);
-	/* Everything is known to the kernel from here on. */
-	bench_check(bench, write(ring->ends[0].fds[1], "t", 1) == 1,
-		    "no token");
-	bench_turn(bench, ev);
+	make_ring(bench, 0, 1);
+	before = ends;
+	ends = calloc(IN_TURN, sizeof(*ends));
+	peer_check(ends != NULL, "no memory");
+	for (i = 0; i < IN_TURN; i++) {
+		ends[i].files[0] = before->files[0];
+		ends[i].files[1] = before->files[1];
+	}
+	while (bench_again(bench)) {
+		moved = 0;
+		bench_start(bench);
+		for (i = 0; i < bench->ops; i++) {
+			struct pipe_end *end = &ends[i % IN_TURN];
+
+			peer_fd_watch(&loop, &end->fd, end->files[0]);
+			peer_loop_turn(&loop);
+			peer_fd_unwatch(&loop, &end->fd);
+		}
+		bench_stop(bench, bench->ops);
+		peer_check(moved == bench->ops, "not seen once each");
+	}
+	free(ends);
+	ends = before;
+	free_ring(0);
+}
+
+/* The second pipe's write interest on and off, and no pass between. */
+static void run_interest(struct bench *bench)
+{
+	unsigned i = 0;
+
+	make_ring(bench, bench->size, 1);
+	peer_loop_turn(&loop);
 	while (bench_again(bench)) {
 		bench_start(bench);
 		for (i = 0; i < bench->ops; i++) {
-			tevent_fd_set_flags(fde,
-					    TEVENT_FD_READ | TEVENT_FD_WRITE);
-			tevent_fd_set_flags(fde, TEVENT_FD_READ);
+			peer_fd_writes(&loop, &ends[1].fd, true);
+			peer_fd_writes(&loop, &ends[1].fd, false);
 		}
 		bench_stop(bench, bench->ops);
-		ring->moved = 0;
-		bench_turn(bench, ev);
-		bench_check(bench, ring->moved == 1, "a token is lost");
+		moved = 0;
+		peer_loop_turn(&loop);
+		peer_check(moved > 0, "a token is lost");
 	}
-	talloc_free(fde);
-	(void)close(fds[0]);
-	(void)close(fds[1]);
-	free_ring(ring);
-	talloc_free(ev);
+	free_ring(pipes);
 }
 
-#define ONE(text, count)                                              \
-	{                                                             \
-		.name = "fd-one-" text,                               \
-		.what = "a byte is read and written on, one of " text \
-			" pipes is ready",                            \
-		.run = run_one, .size = (count), .ops = 5000,         \
+#define POINT(kind, text, count)                                         \
+	{                                                                \
+		.name = "fd-" #kind "/" text, .group = "descriptors",    \
+		.what = "a byte is read and written on, " #kind " of n " \
+			"pipes ready",                                   \
+		.run = run_##kind, .size = (count), .ops = 2000,         \
 	}
 
 const struct bench_row bench_fd_rows[] = {
-	ONE("100", 100),
-	ONE("1000", 1000),
-	ONE("9900", 9900),
+	POINT(one, "10", 10),
+	POINT(one, "100", 100),
+	POINT(one, "1000", 1000),
+	POINT(one, "9900", 9900),
+	POINT(hundred, "100", 100),
+	POINT(hundred, "1000", 1000),
+	POINT(hundred, "9900", 9900),
 	{
-		.name = "fd-hundred-1000",
-		.what = "the same, 100 of 1000 are ready",
-		.run = run_hundred,
-		.size = 1000,
-		.ops = 5000,
+		.name = "fd-watch",
+		.group = "interest",
+		.what = "a pipe is watched, seen ready, and unwatched",
+		.run = run_watch,
+		.size = 1,
+		.ops = 2000,
 	},
 	{
 		.name = "fd-interest",
+		.group = "interest",
 		.what = "write interest on and off, no pass between",
 		.run = run_interest,
-		.size = 8,
-		.ops = 20000,
+		.size = 2,
+		.ops = 5000,
 	},
 	{ .name = NULL },
 };

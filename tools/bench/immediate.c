@@ -1,97 +1,102 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Immediates: one that schedules itself again, and many at once. */
-#include "tools/bench/engine.h"
+#include <stdlib.h>
 
-static void link_runs(struct tevent_context *ev, struct tevent_immediate *im,
-		      void *private_data)
+#define BENCH_SOON
+#include "tools/bench/loop.h"
+#include "tools/bench/peer.h"
+
+struct one {
+	struct peer_soon soon;
+	unsigned at; /* its place in a batch */
+};
+
+static struct peer_loop loop;
+static unsigned left; /* still to run */
+static bool chained;
+
+static void soon_runs(struct peer_soon *soon)
 {
-	unsigned *left = private_data;
+	const struct one *one = (struct one *)(void *)soon;
 
-	if (--*left > 0) {
-		tevent_schedule_immediate(im, ev, link_runs, left);
+	left--;
+	if (chained) {
+		if (left > 0) {
+			peer_soon(&loop, soon);
+		}
+		return;
+	}
+	if (PEER_SOON_FIFO) {
+		peer_check(one->at + left + 1 == bench_now->size,
+			   "not in turn");
 	}
 }
 
 static void run_chain(struct bench *bench)
 {
-	struct tevent_context *ev = bench_context(bench);
-	struct tevent_immediate *im = tevent_create_immediate(ev);
+	struct one one = { .at = 0 };
 
+	bench_now = bench;
+	chained = true;
+	peer_loop_open(&loop);
+	peer_soon_init(&loop, &one.soon);
 	while (bench_again(bench)) {
-		unsigned left = bench->ops;
-		unsigned turns = 0;
-
+		left = bench->ops;
 		bench_start(bench);
-		tevent_schedule_immediate(im, ev, link_runs, &left);
-		for (turns = 0; turns < bench->ops; turns++) {
-			bench_turn(bench, ev);
+		peer_soon(&loop, &one.soon);
+		while (left > 0) {
+			peer_loop_turn(&loop);
 		}
 		bench_stop(bench, bench->ops);
-		bench_check(bench, left == 0, "lost");
 	}
-	talloc_free(ev);
-}
-
-struct batch {
-	const struct bench *bench;
-	struct tevent_immediate **im;
-	unsigned done;
-};
-
-static void one_runs(struct tevent_context *ev, struct tevent_immediate *im,
-		     void *private_data)
-{
-	struct batch *batch = private_data;
-
-	(void)ev;
-	bench_check(batch->bench, im == batch->im[batch->done], "not in turn");
-	batch->done++;
+	peer_soon_fini(&one.soon);
+	peer_loop_close(&loop);
 }
 
 static void run_batch(struct bench *bench)
 {
-	struct tevent_context *ev = bench_context(bench);
-	struct batch batch = { .bench = bench };
-	unsigned rounds = bench->ops / bench->size;
+	struct one *batch = calloc(bench->size, sizeof(*batch));
 	unsigned i = 0;
 
-	batch.im = talloc_array(ev, struct tevent_immediate *, bench->size);
+	bench_now = bench;
+	peer_check(batch != NULL, "no memory");
+	peer_loop_open(&loop);
 	for (i = 0; i < bench->size; i++) {
-		batch.im[i] = tevent_create_immediate(batch.im);
+		batch[i].at = i;
+		peer_soon_init(&loop, &batch[i].soon);
 	}
 	while (bench_again(bench)) {
-		unsigned round = 0;
-
+		left = bench->size;
 		bench_start(bench);
-		for (round = 0; round < rounds; round++) {
-			batch.done = 0;
-			for (i = 0; i < bench->size; i++) {
-				tevent_schedule_immediate(batch.im[i], ev,
-							  one_runs, &batch);
-			}
-			for (i = 0; i < bench->size; i++) {
-				bench_turn(bench, ev);
-			}
-			bench_check(bench, batch.done == bench->size, "lost");
+		for (i = 0; i < bench->size; i++) {
+			peer_soon(&loop, &batch[i].soon);
 		}
-		bench_stop(bench, (uint64_t)rounds * bench->size);
+		while (left > 0) {
+			peer_loop_turn(&loop);
+		}
+		bench_stop(bench, bench->size);
 	}
-	talloc_free(ev);
+	for (i = 0; i < bench->size; i++) {
+		peer_soon_fini(&batch[i].soon);
+	}
+	peer_loop_close(&loop);
+	free(batch);
 }
 
 const struct bench_row bench_immediate_rows[] = {
 	{
 		.name = "immediate-chain",
+		.group = "immediates",
 		.what = "an immediate schedules itself",
 		.run = run_chain,
 		.ops = 20000,
 	},
 	{
 		.name = "immediate-batch",
+		.group = "immediates",
 		.what = "10 000 are scheduled, then run",
 		.run = run_batch,
 		.size = 10000,
-		.ops = 50000,
 	},
 	{ .name = NULL },
 };

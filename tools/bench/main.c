@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Main of the weft-bench programs: runs a row and says what one operation has
- * cost.
+/* Main of the bench's programs: runs a row and says what one operation has
+ * cost, as bench.h describes.
  *
- * A line a sample: the row's name, a tab, nanoseconds (or what the row says).
- * It judges nothing and compares nothing: the scripts run and pool/run start it
- * in turns with the same program on other libraries.
+ * It says the best of its samples, for what else runs on the machine only ever
+ * adds. It judges nothing and compares nothing: the script run starts it in
+ * turns with the same program on other libraries.
  *
  * Where a program asks for it what turns the loop runs on one CPU, the last
- * that the program may use, and other threads on the others. Each row is a
- * process of its own, so that none finds another's heap.
+ * that the program may use, and other threads on the others.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +28,8 @@
 #define EXIT_NOT_HERE   3
 
 struct settings {
-	uint64_t ms; /* for each row */
+	uint64_t ms;
+	uint64_t samples; /* 0: as many as the time allows */
 	bool smoke;
 };
 
@@ -47,6 +47,9 @@ bool bench_again(const struct bench *bench)
 {
 	if (bench->taken == 0) {
 		return true;
+	}
+	if (bench->samples != 0) {
+		return bench->taken < bench->samples;
 	}
 	if (bench->row->samples != 0 && bench->taken >= bench->row->samples) {
 		return false;
@@ -68,13 +71,14 @@ void bench_stop(struct bench *bench, uint64_t ops)
 
 void bench_value(struct bench *bench, double value)
 {
+	if (bench->taken == 0 || (value > bench->best) == bench->row->higher) {
+		bench->best = value;
+	}
 	bench->taken++;
-	fprintf(bench->out, "%s\t%.3f\n", bench->row->name, value);
 }
 
 void bench_wrong(const struct bench *bench, const char *text)
 {
-	(void)fflush(bench->out);
 	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name,
 		bench->row->name, text);
 	exit(1);
@@ -84,7 +88,8 @@ void bench_cannot(const struct bench *bench, const char *why)
 {
 	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name,
 		bench->row->name, why);
-	exit(EXIT_NOT_HERE);
+	/* At once: what it has made until now is not a leak. */
+	_exit(EXIT_NOT_HERE);
 }
 
 void bench_pin(bool last)
@@ -120,7 +125,7 @@ static void run(const struct bench_row *row, const struct settings *settings)
 		.row = row,
 		.size = row->size < SHRINK ? row->size : row->size / shrink,
 		.ops = row->ops / shrink,
-		.out = stdout,
+		.samples = (unsigned)settings->samples,
 		.deadline_ns = now_ns() + settings->ms * NS_PER_MS,
 	};
 
@@ -130,7 +135,7 @@ static void run(const struct bench_row *row, const struct settings *settings)
 	(void)alarm(ROW_SECONDS_MAX);
 	row->run(&bench);
 	(void)alarm(0);
-	(void)fflush(stdout);
+	printf("%.3f\n", bench.best);
 }
 
 static const struct bench_row *find(const char *name)
@@ -155,16 +160,17 @@ static const struct bench_row *find(const char *name)
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: %s [--ms N] [--smoke] ROW\n"
+		"usage: %s [--ms N | --samples N | --smoke] ROW\n"
 		"       %s --list | --library | --help\n"
 		"\n"
 		"Runs one workload on the library that it is linked with;\n"
-		"prints a line a sample: the row, a tab, its cost.\n"
+		"prints what one operation costs, the best of its samples.\n"
 		"\n"
-		"  --ms N     time to spend, at least one sample (200)\n"
-		"  --smoke    a hundredth of everything: does it work?\n"
-		"  --list     the rows, and what is counted\n"
-		"  --library  the file of the library\n"
+		"  --ms N       time to spend, at least one sample (200)\n"
+		"  --samples N  so many, however long they take\n"
+		"  --smoke      a hundredth of everything: does it work?\n"
+		"  --list       row, group, unit, lower|higher, what\n"
+		"  --library    the file of the library\n"
 		"\n"
 		"Exits 1 when a row does not get what it must, 3 when the\n"
 		"machine cannot run it.\n",
@@ -178,7 +184,10 @@ static void list(void)
 
 	for (i = 0; bench_groups[i] != NULL; i++) {
 		for (row = bench_groups[i]; row->name != NULL; row++) {
-			printf("%s\t%s\n", row->name, row->what);
+			printf("%s\t%s\t%s\t%s\t%s\n", row->name,
+			       row->group != NULL ? row->group : "other",
+			       row->unit != NULL ? row->unit : "ns",
+			       row->higher ? "higher" : "lower", row->what);
 		}
 	}
 }
@@ -221,6 +230,7 @@ static bool arguments(int argc, char **argv, struct settings *settings)
 {
 	static const struct option options[] = {
 		{ "ms", required_argument, NULL, 'm' },
+		{ "samples", required_argument, NULL, 'n' },
 		{ "smoke", no_argument, NULL, 's' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "library", no_argument, NULL, 'L' },
@@ -234,9 +244,12 @@ static bool arguments(int argc, char **argv, struct settings *settings)
 		case 'm':
 			settings->ms = number(optarg);
 			break;
+		case 'n':
+			settings->samples = number(optarg);
+			break;
 		case 's':
 			settings->smoke = true;
-			settings->ms = 0;
+			settings->samples = 1;
 			break;
 		case 'l':
 			list();

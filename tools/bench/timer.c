@@ -1,210 +1,310 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Timers: pushing time-outs before oneself, and many that are overdue.
+/* Timers: n of them, from 100 to a million.
  *
- * push: n timers; a random one is moved to the same distance from now, as the
- * time-out of a connection is with each packet.
+ * add: at random times within an hour. free: those, before they are due.
+ *
+ * push-same: a random one is moved to the same distance from now, as the
+ * time-out of a connection is with each packet. push-random: to a random time,
+ * after each has been pushed twice, so that what a library puts off is due.
  *
  * fire: n timers at random times in the past, added in that random order; what
- * is measured is firing and freeing all of them. A sorted list takes a minute
- * to build 100 000 of them in random order. There they are added with rising
- * times and then, in the order of their final times, moved behind all others:
- * cheap for a list, and the same list and the same memory in the end.
+ * is measured is firing all of them and what becomes of them. A library that
+ * knows no past is given times within FIRE_MS, which are let pass.
+ *
+ * A sorted list takes a minute to build 100 000 at random times. There they are
+ * added with rising times and then, where their order of adding is to differ
+ * from that of times, moved behind all others one by one: cheap for a list, and
+ * in the end the same list. What would still take a minute is left out.
  */
 #include <stdlib.h>
-#include <sys/time.h>
+#include <time.h>
 
-#include "tools/bench/engine.h"
+#define BENCH_TIMERS
+#include "tools/bench/loop.h"
+#include "tools/bench/peer.h"
 
-#define US_PER_S   1000000
-#define LIST_MAX   10000 /* timers that a list builds in bearable time */
-#define AHEAD_S    3600
-#define BEHIND_S   7200
-#define FAR_PAST_S 1000000
-#define STEP_US    17
+#define US_PER_S  INT64_C(1000000)
+#define HOUR_US   (3600 * US_PER_S)
+#define LIST_MAX  10000  /* timers that a list builds in bearable time */
+#define PUSH_MAX  100000 /* timers among which it moves one in such time */
+#define STEP_US   17
+#define FIRE_MS   20
+#define US_PER_MS 1000
+#define SPARE_NS  2000000
+#define PAST      (-2 * HOUR_US)
+#define FAR_PAST  (-300 * HOUR_US)
 
-static struct timeval after(struct timeval start, uint64_t us)
-{
-	us += (uint64_t)start.tv_usec;
-	start.tv_sec += (time_t)(us / US_PER_S);
-	start.tv_usec = (suseconds_t)(us % US_PER_S);
-	return start;
-}
-
-static struct timeval from_now(int seconds)
-{
-	struct timeval now = tevent_timeval_current();
-
-	now.tv_sec += seconds;
-	return now;
-}
-
-/* ---- push ---- */
-
-static void too_early(struct tevent_context *ev, struct tevent_timer *te,
-		      struct timeval now, void *private_data)
-{
-	const struct bench *bench = private_data;
-
-	(void)ev;
-	(void)te;
-	(void)now;
-	bench_check(bench, false, "a timer fires that is not due");
-}
-
-static void run_push(struct bench *bench)
-{
-	struct tevent_context *ev = bench_context(bench);
-	struct tevent_timer **timers = NULL;
-	uint64_t dice = bench->size;
-	unsigned i = 0;
-
-	timers = talloc_array(ev, struct tevent_timer *, bench->size);
-	for (i = 0; i < bench->size; i++) {
-		timers[i] = tevent_add_timer(ev, timers, from_now(AHEAD_S),
-					     too_early, bench);
-		bench_check(bench, timers[i] != NULL, "no timer");
-	}
-	while (bench_again(bench)) {
-		bench_start(bench);
-		for (i = 0; i < bench->ops; i++) {
-			uint32_t which = bench_below(&dice, bench->size);
-
-			tevent_update_timer(timers[which], from_now(AHEAD_S));
-		}
-		bench_stop(bench, bench->ops);
-	}
-	talloc_free(ev);
-}
-
-/* ---- fire ---- */
-
-struct firing {
-	const struct bench *bench;
-	uint32_t fired;
+struct one {
+	struct peer_timer timer;
+	uint32_t rank; /* its place in the order of times */
 };
 
-static struct firing *firing; /* of the one row that runs */
+static struct peer_loop loop;
+static struct one *all;
+static uint32_t fired;
+static bool firing;
 
-/* The private data is the timer's place in the order of times. */
-static void fires(struct tevent_context *ev, struct tevent_timer *te,
-		  struct timeval now, void *private_data)
+static void timer_fires(struct peer_timer *timer)
 {
-	(void)ev;
-	(void)te;
-	(void)now;
-	bench_check(firing->bench, (uintptr_t)private_data == firing->fired,
-		    "not in the order of times");
-	firing->fired++;
-}
+	const struct one *one = (struct one *)(void *)timer;
 
-static struct tevent_timer *add(const struct bench *bench,
-				struct tevent_context *ev, struct timeval when,
-				uint32_t rank)
-{
-	struct tevent_timer *te = NULL;
-
-	te = tevent_add_timer(ev, ev, when, fires,
-			      (void *)(uintptr_t)rank); /* NOLINT */
-	bench_check(bench, te != NULL, "no timer");
-	return te;
-}
-
-static void add_all(const struct bench *bench, struct tevent_context *ev,
-		    const uint32_t *rank)
-{
-	struct timeval start = from_now(-BEHIND_S);
-	uint32_t i = 0;
-
-	for (i = 0; i < bench->size; i++) {
-		add(bench, ev, after(start, (uint64_t)rank[i] * STEP_US),
-		    rank[i]);
+	peer_check(firing, "a timer fires that is not due");
+	if (PEER_TIMERS_TURN) {
+		peer_check(one->rank == fired, "not in the order of times");
 	}
+	fired++;
 }
 
-static void add_all_to_a_list(const struct bench *bench,
-			      struct tevent_context *ev, const uint32_t *rank)
-{
-	struct timeval start = from_now(-BEHIND_S);
-	struct timeval past = from_now(-FAR_PAST_S);
-	struct tevent_timer **by_rank = NULL;
-	uint32_t i = 0;
-
-	by_rank = talloc_array(NULL, struct tevent_timer *, bench->size);
-	bench_check(bench, by_rank != NULL, "no memory");
-	for (i = 0; i < bench->size; i++) {
-		by_rank[rank[i]] = add(bench, ev, after(past, i), rank[i]);
-	}
-	for (i = 0; i < bench->size; i++) {
-		tevent_update_timer(by_rank[i],
-				    after(start, (uint64_t)i * STEP_US));
-	}
-	talloc_free(by_rank);
-}
-
-/* Another order for each sample: a processor learns one by heart. */
-static void shuffle(uint32_t *rank, uint32_t count, uint64_t *dice)
+/* Another order each time: a processor learns one by heart. */
+static void shuffle(uint32_t count, uint64_t *dice)
 {
 	uint32_t i = 0;
 
 	for (i = 0; i < count; i++) {
 		uint32_t other = bench_below(dice, i + 1);
 
-		rank[i] = rank[other];
-		rank[other] = i;
+		all[i].rank = all[other].rank;
+		all[other].rank = i;
 	}
+}
+
+static void begin(struct bench *bench)
+{
+	bench_now = bench;
+	all = calloc(bench->size, sizeof(*all));
+	peer_check(all != NULL, "no memory");
+	peer_loop_open(&loop);
+}
+
+static void free_all(const struct bench *bench)
+{
+	uint32_t i = 0;
+
+	for (i = 0; i < bench->size; i++) {
+		peer_timer_free(&loop, &all[i].timer);
+	}
+	peer_timers_settle(&loop);
+}
+
+static void end(void)
+{
+	peer_loop_close(&loop);
+	free(all);
+}
+
+/* ---- add, free ---- */
+
+/* When the timer number @i fires: within an hour from the next one on. */
+static int64_t some_time(const struct bench *bench, uint32_t i)
+{
+	return HOUR_US + (int64_t)all[i].rank * (HOUR_US / bench->size);
+}
+
+static void add_some(const struct bench *bench)
+{
+	uint32_t i = 0;
+
+	for (i = 0; i < bench->size; i++) {
+		peer_timer_add(&loop, &all[i].timer, some_time(bench, i));
+	}
+}
+
+static void refuse_list(const struct bench *bench, unsigned max)
+{
+	if (PEER_TIMERS_LIST && bench->size > max) {
+		bench_cannot(bench, "would take minutes");
+	}
+}
+
+static void run_add(struct bench *bench)
+{
+	uint64_t dice = bench->size;
+
+	refuse_list(bench, LIST_MAX);
+	begin(bench);
+	while (bench_again(bench)) {
+		shuffle(bench->size, &dice);
+		bench_start(bench);
+		add_some(bench);
+		bench_stop(bench, bench->size);
+		free_all(bench);
+	}
+	end();
+}
+
+static void run_free(struct bench *bench)
+{
+	uint64_t dice = bench->size;
+
+	refuse_list(bench, LIST_MAX);
+	begin(bench);
+	while (bench_again(bench)) {
+		shuffle(bench->size, &dice);
+		add_some(bench);
+		bench_start(bench);
+		free_all(bench);
+		bench_stop(bench, bench->size);
+	}
+	end();
+}
+
+/* ---- push ---- */
+
+static void run_push_same(struct bench *bench)
+{
+	uint64_t dice = bench->size;
+	uint32_t i = 0;
+
+	begin(bench);
+	for (i = 0; i < bench->size; i++) {
+		peer_timer_add(&loop, &all[i].timer, HOUR_US);
+	}
+	while (bench_again(bench)) {
+		bench_start(bench);
+		for (i = 0; i < bench->ops; i++) {
+			uint32_t which = bench_below(&dice, bench->size);
+
+			peer_timer_push(&loop, &all[which].timer, HOUR_US);
+		}
+		bench_stop(bench, bench->ops);
+	}
+	free_all(bench);
+	end();
+}
+
+static void push_some(const struct bench *bench, uint32_t count, uint64_t *dice)
+{
+	uint32_t i = 0;
+
+	for (i = 0; i < count; i++) {
+		uint32_t which = bench_below(dice, bench->size);
+		int64_t more_s = bench_below(dice, HOUR_US / US_PER_S);
+
+		peer_timer_push(&loop, &all[which].timer,
+				HOUR_US + more_s * US_PER_S + which);
+	}
+}
+
+static void run_push_random(struct bench *bench)
+{
+	uint64_t dice = bench->size;
+	uint32_t i = 0;
+
+	refuse_list(bench, PUSH_MAX);
+	begin(bench);
+	for (i = 0; i < bench->size; i++) {
+		all[i].rank = i;
+	}
+	if (!PEER_TIMERS_LIST) {
+		shuffle(bench->size, &dice);
+	}
+	add_some(bench);
+	if (!PEER_TIMERS_LIST) {
+		push_some(bench, 2 * bench->size, &dice);
+	}
+	while (bench_again(bench)) {
+		bench_start(bench);
+		push_some(bench, bench->ops, &dice);
+		bench_stop(bench, bench->ops);
+	}
+	free_all(bench);
+	end();
+}
+
+/* ---- fire ---- */
+
+static void add_overdue(const struct bench *bench)
+{
+	uint32_t i = 0;
+
+	for (i = 0; i < bench->size; i++) {
+		peer_timer_add_from_open(&loop, &all[i].timer,
+					 PAST + (int64_t)all[i].rank * STEP_US);
+	}
+}
+
+static void add_overdue_to_a_list(const struct bench *bench)
+{
+	struct one **by_rank = calloc(bench->size, sizeof(struct one *));
+	uint32_t i = 0;
+
+	peer_check(by_rank != NULL, "no memory");
+	for (i = 0; i < bench->size; i++) {
+		by_rank[all[i].rank] = &all[i];
+		peer_timer_add(&loop, &all[i].timer, FAR_PAST);
+	}
+	for (i = 0; i < bench->size; i++) {
+		peer_timer_push(&loop, &by_rank[i]->timer,
+				PAST + (int64_t)i * STEP_US);
+	}
+	free(by_rank);
+}
+
+static void let_fall_due(const struct bench *bench)
+{
+	struct timespec wait = {
+		.tv_nsec = FIRE_MS * US_PER_MS * INT64_C(1000) + SPARE_NS
+	};
+	uint32_t i = 0;
+
+	for (i = 0; i < bench->size; i++) {
+		peer_timer_add(&loop, &all[i].timer,
+			       (int64_t)all[i].rank * FIRE_MS * US_PER_MS /
+				       bench->size);
+	}
+	(void)nanosleep(&wait, NULL);
 }
 
 static void run_fire(struct bench *bench)
 {
-	struct tevent_context *ev = bench_context(bench);
-	uint32_t *rank = malloc(bench->size * sizeof(*rank));
 	uint64_t dice = bench->size;
-	struct firing all = { .bench = bench };
 
-	bench_check(bench, rank != NULL, "no memory");
-	firing = &all;
+	if (PEER_TIMERS_FLOOR) {
+		bench_cannot(bench, "its timers do not fire");
+	}
+	begin(bench);
+	firing = true;
 	while (bench_again(bench)) {
-		uint32_t i = 0;
-
-		shuffle(rank, bench->size, &dice);
-		if (BENCH_ON_STOCK && bench->size > LIST_MAX) {
-			add_all_to_a_list(bench, ev, rank);
+		shuffle(bench->size, &dice);
+		if (!PEER_TIMERS_PAST) {
+			let_fall_due(bench);
+		} else if (PEER_TIMERS_LIST && bench->size > LIST_MAX) {
+			add_overdue_to_a_list(bench);
 		} else {
-			add_all(bench, ev, rank);
+			add_overdue(bench);
 		}
-		all.fired = 0;
+		fired = 0;
 		bench_start(bench);
-		for (i = 0; i < bench->size; i++) {
-			bench_turn(bench, ev);
+		while (fired < bench->size) {
+			peer_loop_turn(&loop);
 		}
 		bench_stop(bench, bench->size);
-		bench_check(bench, all.fired == bench->size, "lost");
+		peer_check(fired == bench->size, "one fires twice");
+		peer_timers_settle(&loop);
 	}
-	free(rank);
-	talloc_free(ev);
+	end();
 }
 
-#define PUSH(text, count, much)                                             \
-	{                                                                   \
-		.name = "timer-push-" text,                                 \
-		.what = "one of " text " timers is pushed to the same far " \
-			"distance",                                         \
-		.run = run_push, .size = (count), .ops = (much),            \
+#define POINT(text, function, count, much, words)                   \
+	{                                                           \
+		.name = (text), .group = "timers", .what = (words), \
+		.run = (function), .size = (count), .ops = (much),  \
 	}
 
-#define FIRE(text, count)                                                    \
-	{                                                                    \
-		.name = "timer-fire-" text,                                  \
-		.what = "one of " text " overdue timers fires and is freed", \
-		.run = run_fire, .size = (count), .ops = (count),            \
-	}
+#define CURVE(text, function, much, words)                            \
+	POINT(text "/100", function, 100, much, words),               \
+		POINT(text "/1000", function, 1000, much, words),     \
+		POINT(text "/10000", function, 10000, much, words),   \
+		POINT(text "/100000", function, 100000, much, words), \
+		POINT(text "/1000000", function, 1000000, much, words)
 
 const struct bench_row bench_timer_rows[] = {
-	PUSH("100", 100, 50000),
-	PUSH("10k", 10000, 50000),
-	PUSH("1M", 1000000, 100000),
-	FIRE("1k", 1000),
-	FIRE("10k", 10000),
-	FIRE("100k", 100000),
+	CURVE("timer-add", run_add, 0, "one of n timers is added"),
+	CURVE("timer-free", run_free, 0, "one of n timers is freed unfired"),
+	CURVE("timer-fire", run_fire, 0, "one of n overdue timers fires"),
+	CURVE("timer-push-same", run_push_same, 2000,
+	      "one of n timers is pushed to the same far distance"),
+	CURVE("timer-push-random", run_push_random, 1000,
+	      "one of n timers is pushed to a random time"),
 	{ .name = NULL },
 };

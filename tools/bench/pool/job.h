@@ -12,6 +12,7 @@ struct box {
 
 struct peer_job {
 	struct box *box;
+	struct weft_job *job; /* while it runs */
 };
 
 struct peer_loop {
@@ -20,9 +21,14 @@ struct peer_loop {
 
 static struct weft_pool *peer_pool;
 
-static void peer_pool_open(unsigned workers)
+static inline void peer_pool_open(unsigned workers)
 {
-	struct weft_pool_options options = { .min = workers, .max = workers };
+	/* As many threads as the others have, also where jobs sleep. */
+	struct weft_pool_options options = {
+		.min = workers,
+		.max = workers,
+		.spare = UINT_MAX,
+	};
 
 	peer_check(weft_pool_create(NULL, &options, &peer_pool) == 0,
 		   "no pool");
@@ -32,7 +38,7 @@ static int peer_run(struct weft_job *job, void *block)
 {
 	struct box *box = talloc_get_type_abort(block, struct box);
 
-	(void)job;
+	box->job->job = job;
 	job_run(box->job);
 	return 0;
 }
@@ -47,35 +53,35 @@ static void peer_done(struct tevent_req *req)
 	job_done(job);
 }
 
-static void peer_job_init(struct peer_job *job)
+static inline void peer_job_init(struct peer_job *job)
 {
 	job->box = talloc(NULL, struct box);
 	peer_check(job->box != NULL, "no memory");
 	job->box->job = job;
 }
 
-static void peer_job_fini(struct peer_job *job)
+static inline void peer_job_fini(struct peer_job *job)
 {
 	talloc_free(job->box);
 }
 
-static void peer_loop_open(struct peer_loop *loop)
+static inline void peer_loop_open(struct peer_loop *loop)
 {
 	loop->ev = tevent_context_init(NULL);
 	peer_check(loop->ev != NULL, "no loop");
 }
 
-static void peer_loop_close(struct peer_loop *loop)
+static inline void peer_loop_close(struct peer_loop *loop)
 {
 	talloc_free(loop->ev);
 }
 
-static void peer_loop_turn(struct peer_loop *loop)
+static inline void peer_loop_turn(struct peer_loop *loop)
 {
 	peer_check(tevent_loop_once(loop->ev) == 0, "the loop has failed");
 }
 
-static void peer_send(struct peer_loop *loop, struct peer_job *job)
+static inline void peer_send(struct peer_loop *loop, struct peer_job *job)
 {
 	struct tevent_req *req = weft_job_send(loop->ev, loop->ev, peer_pool,
 					       peer_run, &job->box, NULL);
@@ -83,3 +89,49 @@ static void peer_send(struct peer_loop *loop, struct peer_job *job)
 	peer_check(req != NULL, "no memory");
 	tevent_req_set_callback(req, peer_done, job);
 }
+
+#ifdef POOL_LOAD
+#define PEER_TIMERS
+
+static inline void peer_timer_handler(struct tevent_context *ev,
+				      struct tevent_timer *te,
+				      struct timeval now, void *private_data)
+{
+	(void)ev;
+	(void)te;
+	(void)now;
+	(void)private_data;
+	timer_fired();
+}
+
+static inline void peer_timer_start(struct peer_loop *loop)
+{
+	struct tevent_timer *te = NULL;
+
+	te = tevent_add_timer(loop->ev, loop->ev,
+			      tevent_timeval_current_ofs(0, 1000),
+			      peer_timer_handler, NULL);
+	peer_check(te != NULL, "no timer");
+}
+#endif
+
+#ifdef POOL_LOAD
+#define PEER_SPAWNS
+
+static int peer_child_run(struct weft_job *job, void *block)
+{
+	(void)job;
+	(void)block;
+	child_run();
+	return 0;
+}
+
+static inline void peer_spawn(struct peer_job *job)
+{
+	struct weft_job *parent = job->job;
+
+	peer_check(weft_job_spawn(parent, peer_child_run, NULL, NULL, NULL) ==
+			   0,
+		   "a child was refused");
+}
+#endif

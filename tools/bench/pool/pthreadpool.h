@@ -49,7 +49,7 @@ static void *samba_function(const char *name)
 #define pthreadpool_tevent_job_send samba.job_send
 #define pthreadpool_tevent_job_recv samba.job_recv
 
-static void peer_library_open(void)
+static inline void peer_library_open(void)
 {
 	*(void **)&samba.init = samba_function("pthreadpool_tevent_init");
 	*(void **)&samba.job_send = samba_function(
@@ -65,7 +65,7 @@ static void peer_library_open(void)
 #define PEER_SYMBOL     "pthreadpool_tevent_job_send"
 #define PEER_MANY_LOOPS true
 
-static void peer_library_open(void)
+static inline void peer_library_open(void)
 {
 }
 
@@ -81,7 +81,7 @@ struct peer_loop {
 
 static struct pthreadpool_tevent *peer_pool;
 
-static void peer_pool_open(unsigned workers)
+static inline void peer_pool_open(unsigned workers)
 {
 	peer_library_open();
 	peer_check(pthreadpool_tevent_init(NULL, workers, &peer_pool) == 0,
@@ -103,33 +103,33 @@ static void peer_done(struct tevent_req *req)
 	job_done(job);
 }
 
-static void peer_job_init(struct peer_job *job)
+static inline void peer_job_init(struct peer_job *job)
 {
 	(void)job;
 }
 
-static void peer_job_fini(struct peer_job *job)
+static inline void peer_job_fini(struct peer_job *job)
 {
 	(void)job;
 }
 
-static void peer_loop_open(struct peer_loop *loop)
+static inline void peer_loop_open(struct peer_loop *loop)
 {
 	loop->ev = tevent_context_init(NULL);
 	peer_check(loop->ev != NULL, "no loop");
 }
 
-static void peer_loop_close(struct peer_loop *loop)
+static inline void peer_loop_close(struct peer_loop *loop)
 {
 	talloc_free(loop->ev);
 }
 
-static void peer_loop_turn(struct peer_loop *loop)
+static inline void peer_loop_turn(struct peer_loop *loop)
 {
 	peer_check(tevent_loop_once(loop->ev) == 0, "the loop has failed");
 }
 
-static void peer_send(struct peer_loop *loop, struct peer_job *job)
+static inline void peer_send(struct peer_loop *loop, struct peer_job *job)
 {
 	struct tevent_req *req = pthreadpool_tevent_job_send(
 		loop->ev, loop->ev, peer_pool, peer_run, job);
@@ -137,3 +137,28 @@ static void peer_send(struct peer_loop *loop, struct peer_job *job)
 	peer_check(req != NULL, "no memory");
 	tevent_req_set_callback(req, peer_done, job);
 }
+
+#ifdef POOL_LOAD
+#define PEER_TIMERS
+
+static inline void peer_timer_handler(struct tevent_context *ev,
+				      struct tevent_timer *te,
+				      struct timeval now, void *private_data)
+{
+	(void)ev;
+	(void)te;
+	(void)now;
+	(void)private_data;
+	timer_fired();
+}
+
+static inline void peer_timer_start(struct peer_loop *loop)
+{
+	struct tevent_timer *te = NULL;
+
+	te = tevent_add_timer(loop->ev, loop->ev,
+			      tevent_timeval_current_ofs(0, 1000),
+			      peer_timer_handler, NULL);
+	peer_check(te != NULL, "no timer");
+}
+#endif

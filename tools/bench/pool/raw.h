@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define PEER_SYMBOL     NULL
@@ -19,11 +20,14 @@ struct peer_loop {
 	_Alignas(64) struct peer_job *_Atomic done; /* newest first */
 	int set;
 	int bell;
+#ifdef POOL_LOAD
+	int timer;
+#endif
 };
 
 struct peer_job {
 	struct peer_job *next;
-	struct peer_loop *loop;
+	struct peer_loop *loop; /* NULL: a child, which does not come back */
 };
 
 static struct {
@@ -40,7 +44,7 @@ static struct {
 };
 
 /* There is something to do: whether the caller is to signal. Under the lock. */
-static bool peer_must_wake(void)
+static inline bool peer_must_wake(void)
 {
 	bool wake = peer_pool.idle > 0 && !peer_pool.waking;
 
@@ -82,6 +86,13 @@ static void *peer_main(void *arg)
 		struct peer_loop *loop = job->loop;
 		struct peer_job *head = NULL;
 
+#ifdef POOL_LOAD
+		if (loop == NULL) {
+			child_run();
+			free(job);
+			continue;
+		}
+#endif
 		job_run(job);
 		head = atomic_load_explicit(&loop->done, memory_order_relaxed);
 		do {
@@ -96,7 +107,7 @@ static void *peer_main(void *arg)
 	return NULL;
 }
 
-static void peer_pool_open(unsigned workers)
+static inline void peer_pool_open(unsigned workers)
 {
 	unsigned i = 0;
 
@@ -108,17 +119,17 @@ static void peer_pool_open(unsigned workers)
 	}
 }
 
-static void peer_job_init(struct peer_job *job)
+static inline void peer_job_init(struct peer_job *job)
 {
 	(void)job;
 }
 
-static void peer_job_fini(struct peer_job *job)
+static inline void peer_job_fini(struct peer_job *job)
 {
 	(void)job;
 }
 
-static void peer_loop_open(struct peer_loop *loop)
+static inline void peer_loop_open(struct peer_loop *loop)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
@@ -126,15 +137,26 @@ static void peer_loop_open(struct peer_loop *loop)
 	loop->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	peer_check(epoll_ctl(loop->set, EPOLL_CTL_ADD, loop->bell, &event) == 0,
 		   "no descriptor");
+#ifdef POOL_LOAD
+	event.data.u32 = 1;
+	loop->timer = timerfd_create(CLOCK_MONOTONIC,
+				     TFD_CLOEXEC | TFD_NONBLOCK);
+	peer_check(epoll_ctl(loop->set, EPOLL_CTL_ADD, loop->timer, &event) ==
+			   0,
+		   "no timer");
+#endif
 }
 
-static void peer_loop_close(struct peer_loop *loop)
+static inline void peer_loop_close(struct peer_loop *loop)
 {
+#ifdef POOL_LOAD
+	(void)close(loop->timer);
+#endif
 	(void)close(loop->set);
 	(void)close(loop->bell);
 }
 
-static void peer_loop_turn(struct peer_loop *loop)
+static inline void peer_loop_turn(struct peer_loop *loop)
 {
 	struct epoll_event event;
 	eventfd_t count = 0;
@@ -142,6 +164,13 @@ static void peer_loop_turn(struct peer_loop *loop)
 	struct peer_job *in_turn = NULL;
 
 	peer_check(epoll_wait(loop->set, &event, 1, -1) == 1, "no event");
+#ifdef POOL_LOAD
+	if (event.data.u32 == 1) {
+		(void)read(loop->timer, &count, sizeof(count));
+		timer_fired();
+		return;
+	}
+#endif
 	(void)eventfd_read(loop->bell, &count);
 	taken = atomic_exchange_explicit(&loop->done, NULL,
 					 memory_order_acquire);
@@ -160,12 +189,11 @@ static void peer_loop_turn(struct peer_loop *loop)
 	}
 }
 
-static void peer_send(struct peer_loop *loop, struct peer_job *job)
+static inline void peer_push(struct peer_job *job)
 {
 	bool wake = false;
 
 	job->next = NULL;
-	job->loop = loop;
 	(void)pthread_mutex_lock(&peer_pool.lock);
 	*peer_pool.last = job;
 	peer_pool.last = &job->next;
@@ -175,3 +203,32 @@ static void peer_send(struct peer_loop *loop, struct peer_job *job)
 		(void)pthread_cond_signal(&peer_pool.more);
 	}
 }
+
+static inline void peer_send(struct peer_loop *loop, struct peer_job *job)
+{
+	job->loop = loop;
+	peer_push(job);
+}
+
+#ifdef POOL_LOAD
+#define PEER_TIMERS
+#define PEER_SPAWNS
+
+static inline void peer_spawn(struct peer_job *job)
+{
+	struct peer_job *child = malloc(sizeof(*child));
+
+	(void)job;
+	peer_check(child != NULL, "no memory");
+	child->loop = NULL;
+	peer_push(child);
+}
+
+static inline void peer_timer_start(struct peer_loop *loop)
+{
+	struct itimerspec when = { .it_value = { .tv_nsec = 1000000 } };
+
+	peer_check(timerfd_settime(loop->timer, 0, &when, NULL) == 0,
+		   "no timer");
+}
+#endif

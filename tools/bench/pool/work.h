@@ -16,9 +16,14 @@ struct peer_loop {
 
 static struct weft_pool *peer_pool;
 
-static void peer_pool_open(unsigned workers)
+static inline void peer_pool_open(unsigned workers)
 {
-	struct weft_pool_options options = { .min = workers, .max = workers };
+	/* As many threads as the others have, also where jobs sleep. */
+	struct weft_pool_options options = {
+		.min = workers,
+		.max = workers,
+		.spare = UINT_MAX,
+	};
 
 	peer_check(weft_pool_create(NULL, &options, &peer_pool) == 0,
 		   "no pool");
@@ -39,17 +44,17 @@ static void peer_done(struct weft_mailbox *home, struct weft_work *work,
 	job_done((struct peer_job *)(void *)work);
 }
 
-static void peer_job_init(struct peer_job *job)
+static inline void peer_job_init(struct peer_job *job)
 {
 	weft_work_init(&job->work, peer_run, peer_done);
 }
 
-static void peer_job_fini(struct peer_job *job)
+static inline void peer_job_fini(struct peer_job *job)
 {
 	(void)job;
 }
 
-static void peer_loop_open(struct peer_loop *loop)
+static inline void peer_loop_open(struct peer_loop *loop)
 {
 	loop->ev = tevent_context_init(NULL);
 	peer_check(loop->ev != NULL &&
@@ -58,19 +63,44 @@ static void peer_loop_open(struct peer_loop *loop)
 		   "no loop");
 }
 
-static void peer_loop_close(struct peer_loop *loop)
+static inline void peer_loop_close(struct peer_loop *loop)
 {
 	talloc_free(loop->ev);
 }
 
-static void peer_loop_turn(struct peer_loop *loop)
+static inline void peer_loop_turn(struct peer_loop *loop)
 {
 	peer_check(tevent_loop_once(loop->ev) == 0, "the loop has failed");
 }
 
-static void peer_send(struct peer_loop *loop, struct peer_job *job)
+static inline void peer_send(struct peer_loop *loop, struct peer_job *job)
 {
 	peer_check(weft_work_submit(&job->work, peer_pool, NULL, loop->home) ==
 			   0,
 		   "a job was refused");
 }
+
+#ifdef POOL_LOAD
+#define PEER_TIMERS
+
+static inline void peer_timer_handler(struct tevent_context *ev,
+				      struct tevent_timer *te,
+				      struct timeval now, void *private_data)
+{
+	(void)ev;
+	(void)te;
+	(void)now;
+	(void)private_data;
+	timer_fired();
+}
+
+static inline void peer_timer_start(struct peer_loop *loop)
+{
+	struct tevent_timer *te = NULL;
+
+	te = tevent_add_timer(loop->ev, loop->ev,
+			      tevent_timeval_current_ofs(0, 1000),
+			      peer_timer_handler, NULL);
+	peer_check(te != NULL, "no timer");
+}
+#endif
