@@ -62,7 +62,7 @@ find_peer = $(if $(call has,$(PEER_MODULES_$1)),\
 $(foreach peer,event glib uv,$(call find_peer,$(peer)))
 PEERS += $(if $(wildcard $(STOCK_HEADER)),stock)
 # libev comes without a module.
-PEERS += $(shell echo '\#include <ev.h>' | $(CC) $(CPPFLAGS) -E - \
+PEERS += $(shell $(CC) $(CPPFLAGS) -include ev.h -E -xc /dev/null \
 	>/dev/null 2>&1 && echo ev)
 endif
 

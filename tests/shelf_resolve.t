@@ -48,11 +48,16 @@ for my $mode ([], ['--inline']) {
 		$answer = get($shelf, '/resolve/%3a%3a1');
 		is_deeply(decode_json($answer->{body})->{addresses}, ['::1'],
 			'one of the newer kind, too');
-		$answer = get($shelf, '/resolve/localhost');
-		is($answer->{status}, 200, 'localhost');
-		ok(scalar(grep { /\A(?:127\.0\.0\.1|::1)\z/ }
+		SKIP: {
+			# It is in /etc/hosts, if the system has one.
+			skip 'no localhost in this system', 2
+				unless gethostbyname('localhost');
+			$answer = get($shelf, '/resolve/localhost');
+			is($answer->{status}, 200, 'localhost');
+			ok(scalar(grep { /\A(?:127\.0\.0\.1|::1)\z/ }
 				@{ decode_json($answer->{body})->{addresses} }),
-			'is here');
+				'is here');
+		}
 		for my $bad ('a%20b', 'a%2fb', 'x' x 254) {
 			is(get($shelf, "/resolve/$bad")->{status}, 400,
 				"'" . substr($bad, 0, 20) . "' is no name");

@@ -5,7 +5,9 @@
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bench/loop-raw tools/bench/run"
+programs="$BUILDDIR/bin/weft-stress $BUILDDIR/bench/loop-raw"
+! command -v python3 >/dev/null ||
+	programs="$programs tools/bench/run"
 [ ! -e "$BUILDDIR/bin/weft-owner" ] ||
 	programs="$programs $BUILDDIR/bin/weft-owner"
 [ ! -e "$BUILDDIR/bin/weft-shelf" ] ||
