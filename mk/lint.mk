@@ -75,7 +75,6 @@ lint-cppcheck:
 	$(Q)$(CPPCHECK) --quiet --error-exitcode=1 --inline-suppr -j2 \
 		--enable=warning,performance,portability \
 		--cppcheck-build-dir=$(BUILD)/lint/cppcheck \
-		--suppress=missingIncludeSystem \
 		-D_GNU_SOURCE -I. -Iinclude \
 		$(LINT_C)
 

@@ -95,9 +95,6 @@ static int fail_all(void *arg)
 	is_ptr(NULL, &before, "pointers");
 	is_str("a", "b", "strings");
 	is_str(NULL, "b", "no string");
-	todo("because");
-	ok(false, "expected");
-	todo(NULL);
 	skip("not here");
 	return (int)(tap_failed() - before);
 }
@@ -115,9 +112,7 @@ static void test_results(struct fixture *fx)
 
 	(void)fx;
 	child_exited(&child, 6, "each comparison that fails is counted");
-	ok(strstr(child.text, "expected # TODO because") != NULL,
-	   "what is expected to fail says why");
-	ok(strstr(child.text, "# skip not here") != NULL, "so does a skip");
+	ok(strstr(child.text, "# skip not here") != NULL, "a skip says why");
 	child = fixture_child(fail_plan, NULL);
 	child_exited(&child, EXIT_FAILURE, "a wrong plan is a failure");
 }

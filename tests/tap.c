@@ -20,9 +20,8 @@
 
 static pthread_mutex_t tap_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned results;       /* L(tap_lock) */
-static unsigned failures;      /* L(tap_lock): those not expected */
+static unsigned failures;      /* L(tap_lock) */
 static unsigned planned;       /* L(tap_lock): 0 when done() shall print it */
-static const char *todo_why;   /* L(tap_lock) */
 static const char *name_label; /* L(tap_lock) */
 
 static void write_all(int fd, const char *text, size_t length)
@@ -87,18 +86,12 @@ static bool TAP_PRINTF(4, 0) result_va(const char *file, int line, bool held,
 
 	(void)pthread_mutex_lock(&tap_lock);
 	results++;
-	if (!held && todo_why == NULL) {
-		failures++;
-	}
-	line_out(STDOUT_FILENO, "", "%s %u - %s%s%s%s%s",
-		 held ? "ok" : "not ok", results, name,
-		 name_label != NULL ? " " : "",
-		 name_label != NULL ? name_label : "",
-		 todo_why != NULL ? " # TODO " : "",
-		 todo_why != NULL ? todo_why : "");
+	failures += held ? 0 : 1;
+	line_out(STDOUT_FILENO, "", "%s %u - %s%s%s", held ? "ok" : "not ok",
+		 results, name, name_label != NULL ? " " : "",
+		 name_label != NULL ? name_label : "");
 	if (!held) {
-		line_out(STDERR_FILENO, "# ", "failed%s: %s at %s:%d",
-			 todo_why != NULL ? " as expected" : "", name, file,
+		line_out(STDERR_FILENO, "# ", "failed: %s at %s:%d", name, file,
 			 line);
 	}
 	(void)pthread_mutex_unlock(&tap_lock);
@@ -210,13 +203,6 @@ void skip_all(const char *why, ...)
 	line_va(STDOUT_FILENO, "1..0 # SKIP ", why, ap);
 	va_end(ap);
 	exit(EXIT_SUCCESS);
-}
-
-void todo(const char *why)
-{
-	(void)pthread_mutex_lock(&tap_lock);
-	todo_why = why;
-	(void)pthread_mutex_unlock(&tap_lock);
 }
 
 void diag(const char *fmt, ...)

@@ -46,9 +46,6 @@ void skip(const char *why, ...) TAP_PRINTF(1, 2);
 void skip_all(const char *why, ...) TAP_PRINTF(1, 2)
 	__attribute__((__noreturn__));
 
-/* Results from here on are expected to fail, for @why; NULL ends that. */
-void todo(const char *why);
-
 /* Remarks; they appear when prove shows standard error. */
 void diag(const char *fmt, ...) TAP_PRINTF(1, 2);
 
