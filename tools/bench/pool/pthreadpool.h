@@ -138,27 +138,4 @@ static inline void peer_send(struct peer_loop *loop, struct peer_job *job)
 	tevent_req_set_callback(req, peer_done, job);
 }
 
-#ifdef POOL_LOAD
-#define PEER_TIMERS
-
-static inline void peer_timer_handler(struct tevent_context *ev,
-				      struct tevent_timer *te,
-				      struct timeval now, void *private_data)
-{
-	(void)ev;
-	(void)te;
-	(void)now;
-	(void)private_data;
-	timer_fired();
-}
-
-static inline void peer_timer_start(struct peer_loop *loop)
-{
-	struct tevent_timer *te = NULL;
-
-	te = tevent_add_timer(loop->ev, loop->ev,
-			      tevent_timeval_current_ofs(0, 1000),
-			      peer_timer_handler, NULL);
-	peer_check(te != NULL, "no timer");
-}
-#endif
+#include "tools/bench/pool/timer.h"
