@@ -59,7 +59,11 @@ static _Thread_local struct tev_sim *sim_here;
 
 /* ---- worlds ---- */
 
-static void sim_unref(struct tev_sim *sim)
+/* One reference less; with the last one the world goes.
+ *
+ * Thread: its own.  Lock: none.
+ */
+void tev_sim_unref(struct tev_sim *sim)
 {
 	sim->refs--;
 	if (sim->refs > 0) {
@@ -105,7 +109,7 @@ void tev_sim_leave(struct tev_sim *sim)
 	sim->host = NULL;
 	sim->host_data = NULL;
 	sim->chaos = false;
-	sim_unref(sim);
+	tev_sim_unref(sim);
 }
 
 static int sim_open(struct tevent_context *ev)
@@ -141,7 +145,7 @@ static void sim_close(struct tevent_context *ev)
 		return;
 	}
 	tev_list_remove(&self->context.link);
-	sim_unref(self->context.sim);
+	tev_sim_unref(self->context.sim);
 	free(self->fds);
 	free(self->slots);
 	ev->backend_data = NULL;
@@ -395,7 +399,9 @@ static enum tev_wait sim_wait(struct tevent_context *ev, int timeout_ms,
 	}
 }
 
-/* A copy of the world, of which the parent knows nothing. */
+/* The clock and the contexts are the child's own now; descriptors are shared
+ * with the parent, as they always are. What the host has had it lets go of by
+ * itself. */
 static void sim_after_fork(struct tevent_context *ev)
 {
 	(void)ev;

@@ -13,6 +13,7 @@ extern const struct tev_backend tev_backend_sim;
 
 struct tev_sim *tev_sim_enter(void);
 void tev_sim_leave(struct tev_sim *sim);
+void tev_sim_unref(struct tev_sim *sim);
 struct tev_sim_context *tev_sim_context_of(const struct tevent_context *ev);
 bool tev_sim_ready(struct tev_sim_context *context);
 uint64_t tev_sim_due(const struct tev_sim_context *context);

@@ -202,7 +202,9 @@ static int pass(struct tevent_context *ev, const char *location)
 	int ret = 0;
 
 	tev_trace_loop(ev, TEVENT_TRACE_BEFORE_LOOP_ONCE);
-	if (tev_likely(ev->ops == NULL)) {
+	if (tev_unlikely(ev->closed)) {
+		ret = 0; /* the hook has freed it */
+	} else if (tev_likely(ev->ops == NULL)) {
 		ret = tev_loop_pass(ev, location);
 	} else {
 		if (!tev_context_is_wrapper(ev)) {

@@ -81,15 +81,46 @@ int tev_sim_pass(struct tevent_context *ev, const char *location)
 	return tev_loop_pass(ev, location);
 }
 
-static void sim_turn(struct tev_sim_context *context)
+static bool sim_has(const struct tev_sim *sim,
+		    const struct tev_sim_context *context)
 {
+	struct tev_list *link = NULL;
+
+	tev_list_for_each(link, &sim->contexts) {
+		if (tev_list_entry(link, struct tev_sim_context, link) ==
+		    context) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A pass that the nesting hook refuses does not begin: then the word is taken
+ * back, so that the program's own next pass is not taken for it. */
+static bool sim_turn(struct tev_sim_context *context)
+{
+	struct tev_sim *sim = context->sim;
+	bool refused = false;
+
+	sim->refs++;
 	context->turned = true;
 	(void)tevent_loop_once(context->ev);
+	refused = sim_has(sim, context) && context->turned;
+	if (refused) {
+		context->turned = false;
+	}
+	tev_sim_unref(sim);
+	return !refused;
 }
 
 static bool sim_busy(const struct tev_sim_context *context)
 {
 	return context->ev->level != 0;
+}
+
+static bool sim_simulates(const struct tevent_context *ev)
+{
+	return ev->backend == &tev_backend_sim;
 }
 
 static const struct tev_sim_door sim_door = {
@@ -99,6 +130,7 @@ static const struct tev_sim_door sim_door = {
 	.busy = sim_busy,
 	.due = tev_sim_due,
 	.turn = sim_turn,
+	.simulates = sim_simulates,
 };
 
 /* The door for libweft, which looks for it by this name.

@@ -43,7 +43,7 @@ struct tev_sim {
 	uint64_t now_us;          /* O: since 1970 */
 	struct tev_list contexts; /* O: in the order of their creation */
 	unsigned context_count;   /* O: made so far */
-	unsigned refs;            /* O: the contexts', and the host's */
+	unsigned refs;            /* O: the contexts', the host's, a turn's */
 	bool chaos; /* O: kinds of events come in any order, too */
 	const struct tev_sim_host *host; /* O: NULL: nobody */
 	void *host_data;                 /* O: the host's own */
@@ -57,6 +57,7 @@ struct tev_sim_context {
 	unsigned number; /* I: from 1 on */
 	bool turned;     /* O: the host asks for the next pass */
 	bool brief;      /* O: the pass under way must not wait */
+	bool refused;    /* O: the host's own: sim_world.c */
 };
 
 /* What the engine offers. */
@@ -73,6 +74,10 @@ struct tev_sim_door {
 	bool (*busy)(const struct tev_sim_context *context);
 	/* When its first timer is due. */
 	uint64_t (*due)(const struct tev_sim_context *context);
-	/* One pass, which does not wait. The context may be gone after. */
-	void (*turn)(struct tev_sim_context *context);
+	/* One pass, which does not wait. The context may be gone after.
+	 * Return: false: its nesting hook has refused, and it is still there.
+	 */
+	bool (*turn)(struct tev_sim_context *context);
+	/* Whether @ev, which may be no part of a world, was made with "sim". */
+	bool (*simulates)(const struct tevent_context *ev);
 };

@@ -1436,8 +1436,9 @@ struct weft_loop_options {
  * Thread: owner of @mem_ctx.
  * Return: 0; EINVAL: no such backend, none of the processors is there and
  *         ours, cpus without cpu_count, a bad nice value or stack size, or
- *         talloc's null tracking is on; EAGAIN: no thread; ENOMEM; EMFILE,
- *         ENFILE: no descriptor.
+ *         talloc's null tracking is on; ENOTSUP: this thread has a simulation,
+ *         or the backend is "sim"; EAGAIN: no thread; ENOMEM; EMFILE, ENFILE:
+ *         no descriptor.
  */
 WEFT_EXPORT int weft_loop_start_sized(TALLOC_CTX *mem_ctx,
 				      const struct weft_loop_options *options,
@@ -1600,6 +1601,11 @@ struct weft_sim_options {
 };
 
 /* Begins a simulation in this thread. Contexts and pools are freed before it.
+ * It may be freed by what it has moved, a handler or a job: it then ends with
+ * the step.
+ *
+ * A forked child has the clock and the contexts; the jobs and the streams that
+ * were under way stay with the parent, and pools have new workers.
  *
  * int weft_sim_create(TALLOC_CTX *mem_ctx,
  *                     const struct weft_sim_options *options,
@@ -1623,16 +1629,17 @@ WEFT_EXPORT int weft_sim_create_sized(TALLOC_CTX *mem_ctx,
 
 /* One step: somebody moves, or time passes because nobody can.
  * Return: 0; ENOENT: nothing will ever happen; E2BIG: options.max_steps has
- *         been reached; ENOMEM: for the log. */
+ *         been reached; ENOMEM: for the log; ECANCELED: the step was made, and
+ *         in it @sim was freed. */
 WEFT_EXPORT int weft_sim_step(struct weft_sim *sim);
 
 /* Steps, until nothing will ever happen.
- * Return: 0; E2BIG, ENOMEM: as above. */
+ * Return: 0; E2BIG, ENOMEM, ECANCELED: as above. */
 WEFT_EXPORT int weft_sim_run(struct weft_sim *sim);
 
 /* Steps, until all that is due at @when has happened; the clock then stands at
  * @when.
- * Return: 0; E2BIG, ENOMEM: as above. */
+ * Return: 0; E2BIG, ENOMEM, ECANCELED: as above. */
 WEFT_EXPORT int weft_sim_run_until(struct weft_sim *sim, struct timeval when);
 
 /* A decision of the program's own, for faults that it plays to itself: 0 should

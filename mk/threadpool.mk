@@ -56,6 +56,7 @@ POOL_SRC := \
 	threadpool/serial.c \
 	threadpool/shard.c \
 	threadpool/sim.c \
+	threadpool/sim_choose.c \
 	threadpool/sim_search.c \
 	threadpool/sim_stream.c \
 	threadpool/sim_worker.c \
@@ -145,6 +146,7 @@ POOL_TESTS := \
 	serial_oom \
 	serial_storm \
 	sim \
+	sim_end \
 	sim_oom \
 	sim_pool \
 	sim_search \
@@ -169,6 +171,7 @@ POOL_UNIT_TESTS := \
 	park \
 	port_lull \
 	shard \
+	sim_fork \
 	stash \
 
 POOL_MAP := threadpool/libweft.map

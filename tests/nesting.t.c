@@ -175,6 +175,28 @@ static void test_hook_replaced(struct fixture *fx)
 	tevent_set_abort_fn(NULL);
 }
 
+static int hook_frees(struct tevent_context *ev, void *private_data,
+		      uint32_t level, bool begin, void *stack,
+		      const char *location)
+{
+	struct fixture *fx = private_data;
+
+	(void)ev;
+	(void)level;
+	(void)stack;
+	(void)location;
+	ok(begin, "B142 it is not called for the end of what is gone");
+	TALLOC_FREE(fx->ev);
+	return 0;
+}
+
+/* The pass went on in what was gone. */
+static void test_hook_frees(struct fixture *fx)
+{
+	tevent_loop_set_nesting_hook(fx->ev, hook_frees, fx);
+	is_int(tevent_loop_once(fx->ev), 0, "B142 a hook frees the context");
+}
+
 struct until {
 	struct trail trail;
 	unsigned asked;
@@ -411,6 +433,11 @@ int main(void)
 	fixture_each_backend("B143 allowed", test_allowed);
 	fixture_each_backend("B142 hook", test_hook);
 	fixture_each_backend("B143 hook replaced", test_hook_replaced);
+	if (!TEST_ON_STOCK) {
+		fixture_each_backend("B142 hook frees", test_hook_frees);
+		fixture_run_backend("sim", "B142 hook frees", test_hook_frees,
+				    0);
+	}
 	fixture_each_backend("B134 until", test_until);
 	fixture_each_backend("B145 fd event freed", test_fd_freed_inside);
 	fixture_each_backend("B147 running freed", test_running_freed);

@@ -367,6 +367,11 @@ static int loop_furnish(struct loop_core *core,
 	if (ret != 0) {
 		return ret;
 	}
+	if (wf_sim_simulates(core->ev)) {
+		/* By name or by default: it belongs to this thread's world. */
+		ret = ENOTSUP;
+		goto fail_context;
+	}
 	ret = weft_mailbox_create(core->ev, core->ev, &mailbox_options,
 				  &core->mailbox);
 	if (ret != 0) {

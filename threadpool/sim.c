@@ -2,7 +2,8 @@
 /* Sim: a simulation as programs have it.
  *
  * A talloc object around a world; all that happens is in sim_world.c, in
- * sim_worker.c for pools, in sim_stream.c for streams.
+ * sim_worker.c for pools, in sim_stream.c for streams. It may be freed by what
+ * it has moved, so nobody looks at it after a move: the world is held.
  *
  * Threads: the one that has made it.  Ordering: none.
  * Not here: many simulations one after the other (sim_search.c).
@@ -86,47 +87,59 @@ int weft_sim_create_sized(TALLOC_CTX *mem_ctx,
 	return wf_sim_create(mem_ctx, &options, ret_sim);
 }
 
-/* Why nothing has moved. */
+/* Why nothing has moved, or moves any more. */
 static int sim_why(const struct wf_sim_world *world, int otherwise)
 {
+	if (world->ending) {
+		return ECANCELED;
+	}
 	if (world->short_of_memory) {
 		return ENOMEM;
 	}
 	return wf_sim_is_over(world) ? E2BIG : otherwise;
 }
 
+/* Moves, until nothing can happen up to @limit_us. The handle may go meanwhile.
+ * Return: 0, or why it has ended before. */
+static int sim_run_to(struct wf_sim_world *world, uint64_t limit_us)
+{
+	bool moved = true;
+	int ret = 0;
+
+	wf_sim_world_hold(world);
+	while (moved && !world->ending) {
+		moved = wf_sim_move(world, NULL, limit_us);
+	}
+	ret = sim_why(world, 0);
+	if (ret == 0 && limit_us != TEV_SIM_NEVER &&
+	    world->sim->now_us < limit_us) {
+		world->sim->now_us = limit_us;
+	}
+	wf_sim_world_release(world);
+	return ret;
+}
+
 int weft_sim_step(struct weft_sim *sim)
 {
-	bool moved = wf_sim_move(sim->world, NULL, TEV_SIM_NEVER);
+	struct wf_sim_world *world = sim->world;
+	bool moved = false;
+	int ret = 0;
 
-	return moved ? 0 : sim_why(sim->world, ENOENT);
+	wf_sim_world_hold(world);
+	moved = wf_sim_move(world, NULL, TEV_SIM_NEVER);
+	ret = moved && !world->ending ? 0 : sim_why(world, ENOENT);
+	wf_sim_world_release(world);
+	return ret;
 }
 
 int weft_sim_run(struct weft_sim *sim)
 {
-	bool moved = true;
-
-	while (moved) {
-		moved = wf_sim_move(sim->world, NULL, TEV_SIM_NEVER);
-	}
-	return sim_why(sim->world, 0);
+	return sim_run_to(sim->world, TEV_SIM_NEVER);
 }
 
 int weft_sim_run_until(struct weft_sim *sim, struct timeval when)
 {
-	struct tev_sim *engine = sim->world->sim;
-	uint64_t limit_us = sim_us(when);
-	bool moved = true;
-	int ret = 0;
-
-	while (moved) {
-		moved = wf_sim_move(sim->world, NULL, limit_us);
-	}
-	ret = sim_why(sim->world, 0);
-	if (ret == 0 && engine->now_us < limit_us) {
-		engine->now_us = limit_us;
-	}
-	return ret;
+	return sim_run_to(sim->world, sim_us(when));
 }
 
 unsigned weft_sim_choose(struct weft_sim *sim, unsigned count)

@@ -20,6 +20,8 @@
  *     put there at the beginning.
  *  3. When the receiver's socket is full, or what waits is much, nothing moves
  *     until there is room.
+ *  4. A forked child shares the inner sockets with its parent, in whose world
+ *     the connection stays. It closes its own, and takes nothing out of them.
  *
  * Threads: the world's.  Ordering: none.
  */
@@ -214,7 +216,8 @@ static void way_move(struct wf_sim_actor *actor)
 	}
 }
 
-/* The world ends, and the connection with it: the second of both. */
+/* The world ends, and the connection with it: the second of both. Or it is the
+ * parent's. */
 static void way_end(struct wf_sim_actor *actor)
 {
 	stream_free(way_of(actor)->stream);
@@ -225,6 +228,7 @@ static const struct wf_sim_actor_ops way_ops = {
 	.due = way_due,
 	.move = way_move,
 	.end = way_end,
+	.forked = way_end,
 };
 
 /* One end: a socket for the world, with the first byte in it, and one for the

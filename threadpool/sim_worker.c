@@ -21,6 +21,11 @@
  *
  * An idle worker does not leave: nobody could tell.
  *
+ * In a forked child the park knows no workers and the queues no jobs (crews.c),
+ * and a job in hand is freed by its loop. So workers that were inherited vanish
+ * without a word to anybody: one in whose job the fork was when that comes
+ * back, the others at once.
+ *
  * Threads: the world's.  Ordering: through park.h.
  */
 #include "threadpool/sim_worker.h"
@@ -48,6 +53,12 @@ struct sim_worker {
 static struct sim_worker *worker_of(struct wf_sim_actor *actor)
 {
 	return tev_container_of(actor, struct sim_worker, actor);
+}
+
+/* Whether this is the process that it was born in. */
+static bool worker_is_here(const struct wf_worker *worker)
+{
+	return worker->generation == worker->crew->generation;
 }
 
 /* What it sleeps on. */
@@ -84,6 +95,26 @@ static void worker_leave(struct sim_worker *self, struct wf_worker *worker)
 	free(self);
 }
 
+/* It has not begun, so it has nothing to end but what it is known by; or it is
+ * the parent's. */
+static void worker_vanish(struct sim_worker *self)
+{
+	struct wf_worker *worker = self->worker;
+	struct wf_crew *crew = worker->crew;
+	unsigned i = 0;
+
+	if (worker_is_here(worker)) {
+		wf_park_part(&crew->park, &worker->bed);
+	}
+	for (i = 0; i < WF_LANES_MAX; i++) {
+		free(worker->tallies[i]);
+	}
+	free(worker);
+	wf_crew_unref(crew);
+	worker_leave(self, NULL);
+}
+
+/* A fork in it is noticed by worker_is_here(). */
 static void worker_run(struct sim_worker *self)
 {
 	struct weft_job *job = self->job;
@@ -189,10 +220,23 @@ static void worker_move(struct wf_sim_actor *actor)
 		stays = worker_wake(self) && worker_look(self);
 	}
 	self->moving = false;
-	if (!stays) {
+	if (worker != NULL && !worker_is_here(worker)) {
+		worker_vanish(self);
+	} else if (!stays) {
 		worker_leave(self, worker);
 	}
 	(void)wf_worker_become(before);
+}
+
+/* Nobody is to rely on it. */
+static void worker_refuse(struct sim_worker *self)
+{
+	struct wf_worker *worker = self->worker;
+
+	if (self->sleeps) {
+		self->token = wf_park_cancel(&worker->crew->park, &worker->bed);
+	}
+	wf_worker_after_failure(worker->crew, ECANCELED, self->token);
 }
 
 /* The world ends: what it holds is brought to its end, then it is as if it had
@@ -208,12 +252,26 @@ static void worker_end(struct wf_sim_actor *actor)
 	if (self->job != NULL) {
 		worker_run(self);
 	}
-	if (self->sleeps) {
-		self->token = wf_park_cancel(&worker->crew->park, &worker->bed);
+	if (worker_is_here(worker)) {
+		worker_refuse(self);
 	}
-	wf_worker_after_failure(worker->crew, ECANCELED, self->token);
-	worker_leave(self, worker);
+	if (self->begun && worker_is_here(worker)) {
+		worker_leave(self, worker);
+	} else {
+		worker_vanish(self);
+	}
 	(void)wf_worker_become(before);
+}
+
+static void worker_forked(struct wf_sim_actor *actor)
+{
+	struct sim_worker *self = worker_of(actor);
+
+	if (self->moving) {
+		wf_sim_actor_part(actor);
+	} else {
+		worker_vanish(self);
+	}
 }
 
 static const struct wf_sim_actor_ops worker_ops = {
@@ -221,6 +279,7 @@ static const struct wf_sim_actor_ops worker_ops = {
 	.due = worker_due,
 	.move = worker_move,
 	.end = worker_end,
+	.forked = worker_forked,
 };
 
 int wf_sim_worker_start(struct wf_worker *worker)

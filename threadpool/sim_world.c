@@ -11,9 +11,9 @@
  * delivery of a stream. What a loop has been sent is delivered when it is
  * chosen, so this decides over every message as well.
  *
- *  1. Everything comes from decisions, "one of so many", and from what the
- *     program does. So the list of decisions, the log, is all that is needed
- *     to have the same again, and a hash tells whether it was the same.
+ *  1. Everything comes from decisions (sim_choose.c), and from what the program
+ *     does. So the list of decisions, the log, is all that is needed to have
+ *     the same again, and a hash tells whether it was the same.
  *  2. Who can move is listed in the order of births, beginning behind whoever
  *     has moved last. So decision 0 is the fair one, "the next, please"; a log
  *     that ends early is gone on with by zeros, and a log of smaller numbers is
@@ -24,8 +24,17 @@
  *     job. A context whose pass is under way does not move.
  *  5. Time passes when nobody can move; with chaos also in between, as on a
  *     machine that has something else to do.
+ *  6. A context whose nesting hook refuses a pass has not moved: others may,
+ *     and if there is nobody else nothing happens.
+ *  7. Whatever moves may free the handle. The world goes on, and ends with the
+ *     outermost move.
+ *  8. A forked child has the clock and the contexts. The actors are its
+ *     parent's: park and queues begin anew without them (crews.c), jobs in hand
+ *     are the parent's to finish, and a stream has one world. They part when
+ *     the child first comes here; new ones are born as ever.
  *
  * Threads: the world's.  Ordering: none.
+ * Not here: how a decision is made (sim_choose.c).
  */
 #include "threadpool/sim_world.h"
 
@@ -34,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "threadpool/fork.h"
 #include "threadpool/grace.h"
 #include "threadpool/now.h"
 
@@ -52,73 +62,50 @@ struct wf_sim_world *wf_sim_here(void)
 	return world_here;
 }
 
-/* ---- decisions ---- */
-
-/* Stirs all bits. */
-static uint64_t world_mix(uint64_t value)
+/* A door of our own libtevent; see bell.c. */
+static const struct tev_sim_door *world_door(void)
 {
-	value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return value ^ (value >> 31);
+	const struct tev_sim_door *(*open)(void) = NULL;
+	void *symbol = dlsym(RTLD_DEFAULT, "tev_sim_door");
+
+	memcpy(&open, &symbol, sizeof(open));
+	return open != NULL ? open() : NULL;
 }
 
-static void world_hash(struct wf_sim_world *world, uint64_t value)
+bool wf_sim_simulates(const struct tevent_context *ev)
 {
-	world->hash = world_mix(world->hash + value +
-				UINT64_C(0x9e3779b97f4a7c15));
-}
+	const struct tev_sim_door *door = world_door();
 
-static uint64_t world_random(struct wf_sim_world *world)
-{
-	world->random += UINT64_C(0x9e3779b97f4a7c15);
-	return world_mix(world->random);
-}
-
-static void world_log(struct wf_sim_world *world, unsigned value)
-{
-	if (world->log_count == world->log_room) {
-		size_t room = world->log_room != 0 ? world->log_room * 2 : 64;
-		unsigned *log = realloc(world->log, room * sizeof(*log));
-
-		if (log == NULL) {
-			world->short_of_memory = true;
-			return;
-		}
-		world->log = log;
-		world->log_room = room;
-	}
-	world->log[world->log_count++] = value;
-}
-
-unsigned wf_sim_choose(struct wf_sim_world *world, unsigned count)
-{
-	unsigned value = 0;
-
-	if (count < 2) {
-		return 0;
-	}
-	if (world->given == NULL) {
-		value = (unsigned)(world_random(world) % count);
-	} else if (world->log_count < world->given_count) {
-		value = world->given[world->log_count];
-	}
-	value = value < count ? value : 0;
-	world_log(world, value);
-	world_hash(world, (uint64_t)count << 32 | value);
-	return value;
-}
-
-uint64_t wf_sim_job_due(struct wf_sim_world *world)
-{
-	if (world->job_us == 0) {
-		return 0;
-	}
-	return world->sim->now_us + wf_sim_choose(world, world->job_us + 1);
+	return door != NULL && door->simulates(ev);
 }
 
 static unsigned host_choose(struct tev_sim *sim, unsigned count)
 {
 	return wf_sim_choose(sim->host_data, count);
+}
+
+/* ---- forked ---- */
+
+/* In a child, before anything else. */
+static void world_look_fork(struct wf_sim_world *world)
+{
+	unsigned generation = wf_fork_generation();
+	struct tev_list actors;
+
+	if (world->generation == generation) {
+		return;
+	}
+	world->generation = generation;
+	/* Helpers are counted anew. */
+	wf_grace_helper_begin();
+	tev_list_init(&actors);
+	tev_list_splice(&actors, &world->actors);
+	while (!tev_list_empty(&actors)) {
+		struct wf_sim_actor *actor = tev_list_entry(
+			tev_list_first(&actors), struct wf_sim_actor, link);
+
+		actor->ops->forked(actor);
+	}
 }
 
 /* ---- who can move ---- */
@@ -149,13 +136,14 @@ static unsigned world_gather(struct wf_sim_world *world)
 	struct tev_list *link = NULL;
 	unsigned count = 0;
 
+	world_look_fork(world);
 	tev_list_for_each(link, &world->sim->contexts) {
 		struct tev_sim_context *context = tev_list_entry(
 			link, struct tev_sim_context, link);
 		struct wf_sim_choice choice = { context->number, context,
 						NULL };
 
-		if (world->door->ready(context) &&
+		if (!context->refused && world->door->ready(context) &&
 		    world_add(world, count, choice)) {
 			count++;
 		}
@@ -199,25 +187,41 @@ static void world_note(struct wf_sim_world *world, const char *name,
 	step->name = name;
 	step->number = number;
 	world->step_count++;
-	world_hash(world, world->sim->now_us);
-	world_hash(world, key);
+	wf_sim_note(world, world->sim->now_us);
+	wf_sim_note(world, key);
 }
 
-static void world_act(struct wf_sim_world *world, struct wf_sim_choice choice)
+/* Return: false: it was refused. */
+static bool world_act(struct wf_sim_world *world, struct wf_sim_choice choice)
 {
 	world->last = choice.key;
-	if (choice.context != NULL) {
-		world_note(world, "loop", choice.context->number, choice.key);
-		world->door->turn(choice.context);
-	} else {
+	if (choice.context == NULL) {
 		world_note(world, choice.actor->ops->name, choice.actor->number,
 			   choice.key);
 		choice.actor->ops->move(choice.actor);
+		return true;
+	}
+	world_note(world, "loop", choice.context->number, choice.key);
+	if (!world->door->turn(choice.context)) {
+		choice.context->refused = true;
+		return false;
+	}
+	return true;
+}
+
+/* Each is asked once a move. */
+static void world_ask_anew(struct wf_sim_world *world)
+{
+	struct tev_list *link = NULL;
+
+	tev_list_for_each(link, &world->sim->contexts) {
+		tev_list_entry(link, struct tev_sim_context, link)
+			->refused = false;
 	}
 }
 
 /* Return: when somebody can move who cannot now. A context whose pass is under
- * way does not count, unless that waits. */
+ * way does not count, unless that waits; nor does one that has refused. */
 static uint64_t world_next(const struct wf_sim_world *world,
 			   const struct tevent_context *waits)
 {
@@ -230,7 +234,7 @@ static uint64_t world_next(const struct wf_sim_world *world,
 		uint64_t due = world->door->due(context);
 
 		if ((context->ev == waits || !world->door->busy(context)) &&
-		    due < next) {
+		    !context->refused && due < next) {
 			next = due;
 		}
 	}
@@ -263,23 +267,41 @@ static bool world_pass_time(struct wf_sim_world *world,
 	return true;
 }
 
-/* One move. Return: false: nothing can happen up to @limit_us. */
+/* One move, in a world that is held.
+ * Return: false: nothing can happen up to @limit_us. */
+static bool world_move_held(struct wf_sim_world *world,
+			    const struct tevent_context *waits,
+			    uint64_t limit_us)
+{
+	world_ask_anew(world);
+	for (;;) {
+		unsigned count = world_gather(world);
+		unsigned more = world->sim->chaos ? 1 : 0;
+		unsigned chosen = 0;
+
+		if (count == 0) {
+			return world_pass_time(world, waits, limit_us);
+		}
+		chosen = wf_sim_choose(world, count + more);
+		if (chosen == count) {
+			(void)world_pass_time(world, waits, limit_us);
+			return true;
+		}
+		if (world_act(world, world_choice(world, count, chosen))) {
+			return true;
+		}
+	}
+}
+
 static bool world_move(struct wf_sim_world *world,
 		       const struct tevent_context *waits, uint64_t limit_us)
 {
-	unsigned count = world_gather(world);
-	unsigned chosen = 0;
+	bool moved = false;
 
-	if (count == 0) {
-		return world_pass_time(world, waits, limit_us);
-	}
-	chosen = wf_sim_choose(world, count + (world->sim->chaos ? 1 : 0));
-	if (chosen < count) {
-		world_act(world, world_choice(world, count, chosen));
-	} else {
-		(void)world_pass_time(world, waits, limit_us);
-	}
-	return true;
+	wf_sim_world_hold(world);
+	moved = world_move_held(world, waits, limit_us);
+	wf_sim_world_release(world);
+	return moved;
 }
 
 bool wf_sim_is_over(const struct wf_sim_world *world)
@@ -323,15 +345,19 @@ static void host_before(struct tev_sim *sim, struct tevent_context *ev)
 {
 	struct wf_sim_world *world = sim->host_data;
 
+	wf_sim_world_hold(world);
+	world_ask_anew(world);
 	while (world_has(world, ev) && !wf_sim_is_over(world)) {
 		unsigned count = world_gather(world);
-		unsigned chosen = wf_sim_choose(world, count + 1);
+		unsigned chosen = count > 0 ? wf_sim_choose(world, count + 1)
+					    : 0;
 
 		if (chosen == 0) {
-			return;
+			break;
 		}
-		world_act(world, world_choice(world, count, chosen - 1));
+		(void)world_act(world, world_choice(world, count, chosen - 1));
 	}
+	wf_sim_world_release(world);
 }
 
 static const struct tev_sim_host world_host = {
@@ -345,6 +371,7 @@ static const struct tev_sim_host world_host = {
 void wf_sim_actor_join(struct wf_sim_world *world, struct wf_sim_actor *actor,
 		       const struct wf_sim_actor_ops *ops)
 {
+	world_look_fork(world);
 	actor->world = world;
 	actor->ops = ops;
 	actor->number = ++world->actor_count;
@@ -357,16 +384,6 @@ void wf_sim_actor_part(struct wf_sim_actor *actor)
 }
 
 /* ---- life ---- */
-
-/* A door of our own libtevent; see bell.c. */
-static const struct tev_sim_door *world_door(void)
-{
-	const struct tev_sim_door *(*open)(void) = NULL;
-	void *symbol = dlsym(RTLD_DEFAULT, "tev_sim_door");
-
-	memcpy(&open, &symbol, sizeof(open));
-	return open != NULL ? open() : NULL;
-}
 
 int wf_sim_world_create(const struct wf_sim_spec *spec,
 			struct wf_sim_world **ret_world)
@@ -390,14 +407,16 @@ int wf_sim_world_create(const struct wf_sim_spec *spec,
 		free(world);
 		return error;
 	}
+	/* Forks are counted from here on. */
+	wf_grace_init();
+	world->holds = 1;
+	world->generation = wf_fork_generation();
 	world->sim = sim;
 	world->door = door;
 	tev_list_init(&world->actors);
-	world->random = world_mix(spec->seed);
 	world->job_us = spec->job_us;
 	world->max_steps = spec->max_steps;
-	world->given = spec->log;
-	world->given_count = spec->log_count;
+	wf_sim_decide_by(world, spec);
 	if (spec->start_us != 0) {
 		sim->now_us = spec->start_us;
 	}
@@ -412,13 +431,15 @@ int wf_sim_world_create(const struct wf_sim_spec *spec,
 	return 0;
 }
 
-void wf_sim_world_free(struct wf_sim_world *world)
+/* Its functions may run, and move what is left. */
+static void world_end(struct wf_sim_world *world)
 {
-	world->ending = true;
 	for (;;) {
-		struct tev_list *link = tev_list_first(&world->actors);
+		struct tev_list *link = NULL;
 		struct wf_sim_actor *actor = NULL;
 
+		world_look_fork(world);
+		link = tev_list_first(&world->actors);
 		if (link == NULL) {
 			break;
 		}
@@ -432,4 +453,26 @@ void wf_sim_world_free(struct wf_sim_world *world)
 	free(world->choices);
 	free(world->log);
 	free(world);
+}
+
+void wf_sim_world_hold(struct wf_sim_world *world)
+{
+	world->holds++;
+}
+
+void wf_sim_world_release(struct wf_sim_world *world)
+{
+	if (world->holds > 1) {
+		world->holds--;
+		return;
+	}
+	/* The last one is kept: what ends makes moves of its own. */
+	world_end(world);
+}
+
+void wf_sim_world_free(struct wf_sim_world *world)
+{
+	world->ending = true;
+	world->given_count = 0; /* the caller's, as long as it had the handle */
+	wf_sim_world_release(world);
 }

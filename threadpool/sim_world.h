@@ -21,6 +21,9 @@ struct wf_sim_actor_ops {
 	void (*move)(struct wf_sim_actor *actor);
 	/* The world ends, and with it the actor. */
 	void (*end)(struct wf_sim_actor *actor);
+	/* This is a forked child, and the actor the parent's: it parts, and
+	 * touches nothing that the two share. */
+	void (*forked)(struct wf_sim_actor *actor);
 };
 
 struct wf_sim_actor {
@@ -54,6 +57,8 @@ struct wf_sim_step {
 struct wf_sim_world {
 	struct tev_sim *sim;             /* O: the engine's half */
 	const struct tev_sim_door *door; /* I: */
+	unsigned holds;                  /* O: the handle's, those of moves */
+	unsigned generation;             /* O: the process, fork.h */
 	struct tev_list actors;          /* O: in order of their birth */
 	unsigned actor_count;            /* O: born so far */
 	uint64_t random;                 /* O: state of the generator */
@@ -70,7 +75,7 @@ struct wf_sim_world {
 	struct wf_sim_choice *choices;   /* O: who can move */
 	size_t choice_room;              /* O: */
 	bool short_of_memory;            /* O: nothing moves any more */
-	bool ending;                     /* O: nobody is born any more */
+	bool ending; /* O: its handle is gone, and nobody is born any more */
 	struct wf_sim_step steps[WF_SIM_STEPS_KEPT]; /* O: a ring */
 };
 
@@ -81,12 +86,22 @@ struct wf_sim_world {
 int wf_sim_world_create(const struct wf_sim_spec *spec,
 			struct wf_sim_world **ret_world);
 
-/* Ends it, and its actors. Contexts that are left keep its time.
+/* The handle goes. With the outermost move that is under way the world ends,
+ * and its actors. Contexts that are left keep its time.
  * Thread: its own.  Lock: none. */
 void wf_sim_world_free(struct wf_sim_world *world);
 
+/* Whoever looks at a world after a move holds it meanwhile; with the last one
+ * that lets go, a world whose handle is gone ends.
+ * Thread: the world's.  Lock: none. */
+void wf_sim_world_hold(struct wf_sim_world *world);
+void wf_sim_world_release(struct wf_sim_world *world);
+
 /* The calling thread's, or NULL. Thread: any.  Lock: none. */
 struct wf_sim_world *wf_sim_here(void);
+
+/* Whether @ev was made with "sim". Thread: owner of @ev.  Lock: none. */
+bool wf_sim_simulates(const struct tevent_context *ev);
 
 /* One move, or time passes, but not beyond @limit_us. The functions of the
  * program run.
@@ -101,6 +116,13 @@ bool wf_sim_move(struct wf_sim_world *world, const struct tevent_context *waits,
  * Thread: any.  Lock: none.
  * Return: false: nothing can happen. */
 bool wf_sim_wait(void);
+
+/* Where decisions come from. Thread: who makes the world. */
+void wf_sim_decide_by(struct wf_sim_world *world,
+		      const struct wf_sim_spec *spec);
+
+/* Something has happened: it goes into the hash. Thread: the world's. */
+void wf_sim_note(struct wf_sim_world *world, uint64_t value);
 
 /* A decision among @count. Thread: the world's.  Return: 0 .. @count - 1. */
 unsigned wf_sim_choose(struct wf_sim_world *world, unsigned count);
