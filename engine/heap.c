@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Heap: pending timers in exact order, a million of them being ordinary.
  *
- * A 4-ary array heap whose entries carry the key, so that sifting compares
- * without touching the timers. Three habits keep the usual work near nothing:
+ * An 8-ary array heap whose entries carry the key, so that sifting compares
+ * without touching the timers. An entry that moves tells its timer, which is
+ * far away in memory; the wider the heap, the fewer move. Three habits keep the
+ * usual work near nothing:
  *
  *  Lazy later. A time-out that is pushed into the future again and again only
  *  writes the new key into its node. The entry keeps the old key, which is a
@@ -18,12 +20,17 @@
  *
  *        run:   r r r r r        sorted, the next one first
  *        heap:  h                the first is the smaller of r[next] and h[0]
- *              hhhh
+ *              hhhhhhhh
+ *
+ * An entry has its time in one word (heap_node.h). A time that does not fit is
+ * clipped there, and its node knows the order among those: so nothing about it
+ * is lazy, its entry has the node's key at any moment, and goes with the node.
  *
  * Invariants:
- *  1. entry.key <= entry.node->key; children of an entry are not less than it.
- *  2. node->bound is the time of its entry's key; the sequence is not needed,
- *     since a later move always carries a larger one.
+ *  1. An entry's time and sequence are not more than those of its node's key,
+ *     and the same where the time is clipped; its children are not less.
+ *  2. node->bound is the time of its entry, ALWAYS where that is clipped; the
+ *     sequence is not needed, since a later move carries a larger one.
  *  3. capacity >= length + what is left of the run: a node can always move
  *     from the run to the heap, so tev_heap_move() never needs memory. Nor
  *     does an insert of what was popped: length counts empty entries, and pop
@@ -40,7 +47,7 @@
 
 #include "engine/base.h"
 
-#define HEAP_ARITY        4U
+#define HEAP_ARITY        8U
 #define HEAP_CAPACITY_MIN 16U
 #define HEAP_COMPACT_MIN  64U
 #define HEAP_RUN_MIN      64U /* a run is made of at least this many, */
@@ -59,14 +66,45 @@ void tev_heap_fini(struct tev_heap *heap)
 	tev_heap_init(heap);
 }
 
-static inline bool key_less(const struct tev_heap_key *a,
-			    const struct tev_heap_key *b)
+/* What does not fit into the word, see heap_node.h. */
+__attribute__((noinline)) uint64_t tev_heap_time_clip(int64_t sec, int64_t usec)
 {
-	if (a->sec != b->sec) {
-		return a->sec < b->sec;
+	uint64_t low = (uint64_t)usec + 1;
+
+	if (sec < 0) {
+		return 0;
 	}
-	if (a->usec != b->usec) {
-		return a->usec < b->usec;
+	if ((uint64_t)sec >> TEV_HEAP_SEC_BITS != 0) {
+		return UINT64_MAX - 1;
+	}
+	if (usec < 0) {
+		low = TEV_HEAP_USEC_LOW;
+	} else if ((uint64_t)usec >= TEV_HEAP_USEC_FITS) {
+		low = TEV_HEAP_USEC_HIGH;
+	}
+	return (uint64_t)sec << TEV_HEAP_USEC_BITS | low;
+}
+
+static bool node_less(const struct tev_heap_node *a,
+		      const struct tev_heap_node *b)
+{
+	if (a->key.sec != b->key.sec) {
+		return a->key.sec < b->key.sec;
+	}
+	if (a->key.usec != b->key.usec) {
+		return a->key.usec < b->key.usec;
+	}
+	return a->key.seq < b->key.seq;
+}
+
+static inline bool entry_less(const struct tev_heap_entry *a,
+			      const struct tev_heap_entry *b)
+{
+	if (tev_likely(a->time != b->time)) {
+		return a->time < b->time;
+	}
+	if (tev_unlikely(tev_heap_time_clipped(a->time))) {
+		return node_less(a->node, b->node);
 	}
 	return a->seq < b->seq;
 }
@@ -105,14 +143,27 @@ static inline void entry_place(struct tev_heap *heap, uint32_t slot,
 	}
 }
 
+/* Makes @entry stand for what its node's key is now. */
+static inline void entry_refresh(struct tev_heap_entry *entry)
+{
+	struct tev_heap_node *node = entry->node;
+	int64_t sec = node->key.sec;
+	int64_t usec = node->key.usec;
+
+	entry->time = tev_heap_time(sec, usec);
+	entry->seq = node->key.seq;
+	node->bound = tev_heap_time_fits(sec, usec) ? entry->time
+						    : TEV_HEAP_ALWAYS;
+}
+
 /* Lets @entry rise from the hole at @slot to where it belongs. */
-static void sift_up(struct tev_heap *heap, uint32_t slot,
-		    struct tev_heap_entry entry)
+static inline void sift_up(struct tev_heap *heap, uint32_t slot,
+			   struct tev_heap_entry entry)
 {
 	while (slot > 0) {
 		uint32_t parent = (slot - 1) / HEAP_ARITY;
 
-		if (!key_less(&entry.key, &heap->entries[parent].key)) {
+		if (!entry_less(&entry, &heap->entries[parent])) {
 			break;
 		}
 		entry_place(heap, slot, &heap->entries[parent]);
@@ -121,11 +172,14 @@ static void sift_up(struct tev_heap *heap, uint32_t slot,
 	entry_place(heap, slot, &entry);
 }
 
-/* The least of the children of @slot, or the length when it has none. */
+/* The least of the children of @slot, or the length when it has none. Which
+ * of two is less is anybody's guess: no jump depends on it. */
 static inline uint32_t least_child(const struct tev_heap *heap, uint32_t slot)
 {
+	const struct tev_heap_entry *entries = heap->entries;
 	uint64_t first = (uint64_t)slot * HEAP_ARITY + 1;
 	uint64_t end = first + HEAP_ARITY;
+	uint64_t time = 0;
 	uint32_t least = 0;
 	uint32_t child = 0;
 
@@ -136,11 +190,16 @@ static inline uint32_t least_child(const struct tev_heap *heap, uint32_t slot)
 		end = heap->length;
 	}
 	least = (uint32_t)first;
+	time = entries[least].time;
 	for (child = least + 1; child < end; child++) {
-		if (key_less(&heap->entries[child].key,
-			     &heap->entries[least].key)) {
+		uint64_t other = entries[child].time;
+
+		if (tev_unlikely(other == time) &&
+		    entry_less(&entries[child], &entries[least])) {
 			least = child;
 		}
+		least = other < time ? child : least;
+		time = other < time ? other : time;
 	}
 	return least;
 }
@@ -153,13 +212,26 @@ static void sift_down(struct tev_heap *heap, uint32_t slot,
 		uint32_t child = least_child(heap, slot);
 
 		if (child == heap->length ||
-		    !key_less(&heap->entries[child].key, &entry.key)) {
+		    !entry_less(&heap->entries[child], &entry)) {
 			break;
 		}
 		entry_place(heap, slot, &heap->entries[child]);
 		slot = child;
 	}
 	entry_place(heap, slot, &entry);
+}
+
+/* Lets @entry rise or sink from the hole at @slot: it came from elsewhere. */
+static void sift(struct tev_heap *heap, uint32_t slot,
+		 struct tev_heap_entry entry)
+{
+	uint32_t parent = (slot - 1) / HEAP_ARITY;
+
+	if (slot > 0 && entry_less(&entry, &heap->entries[parent])) {
+		sift_up(heap, slot, entry);
+	} else {
+		sift_down(heap, slot, entry);
+	}
 }
 
 /* Orders entries that stand in any order. */
@@ -176,13 +248,6 @@ static void heapify(struct tev_heap *heap)
 	for (slot = (heap->length - 2) / HEAP_ARITY + 1; slot > 0; slot--) {
 		sift_down(heap, slot - 1, heap->entries[slot - 1]);
 	}
-}
-
-static inline void entry_refresh(struct tev_heap_entry *entry)
-{
-	entry->key = entry->node->key;
-	entry->node->bound_sec = entry->key.sec;
-	entry->node->bound_usec = entry->key.usec;
 }
 
 /* Throws empty entries out. */
@@ -207,13 +272,12 @@ static void compact(struct tev_heap *heap)
 void tev_heap_enter(struct tev_heap *heap, struct tev_heap_node *node,
 		    int64_t sec, int64_t usec, uint64_t seq)
 {
-	struct tev_heap_entry entry = { { sec, usec, seq }, node };
+	struct tev_heap_entry entry = { .node = node };
 
 	node->key.sec = sec;
 	node->key.usec = usec;
 	node->key.seq = seq;
-	node->bound_sec = sec;
-	node->bound_usec = usec;
+	entry_refresh(&entry);
 	heap->live++;
 	sift_up(heap, heap->length++, entry);
 }
@@ -234,6 +298,11 @@ void tev_heap_remove(struct tev_heap *heap, struct tev_heap_node *node)
 		heap->length--;
 		return;
 	}
+	if (tev_unlikely(tev_heap_time_clipped(heap->entries[slot].time))) {
+		heap->length--;
+		sift(heap, slot, heap->entries[heap->length]);
+		return;
+	}
 	heap->entries[slot].node = NULL;
 	heap->dead++;
 	if (heap->length >= HEAP_COMPACT_MIN && heap->dead > heap->length / 2) {
@@ -246,7 +315,8 @@ void tev_heap_remove(struct tev_heap *heap, struct tev_heap_node *node)
 void tev_heap_move(struct tev_heap *heap, struct tev_heap_node *node,
 		   struct tev_heap_key key)
 {
-	struct tev_heap_entry entry = { key, node };
+	struct tev_heap_entry entry = { .node = node };
+	uint64_t bound = node->bound;
 
 	if ((node->slot & TEV_HEAP_RUN) != 0) {
 		tev_heap_remove(heap, node);
@@ -254,14 +324,17 @@ void tev_heap_move(struct tev_heap *heap, struct tev_heap_node *node,
 		return;
 	}
 
-	node->key = key;
-	if (key.sec > node->bound_sec ||
-	    (key.sec == node->bound_sec && key.usec >= node->bound_usec)) {
+	if (tev_heap_postpone(node, key.sec, key.usec)) {
+		node->key.seq = key.seq;
 		return; /* later: the entry is put right at the top */
 	}
-	node->bound_sec = key.sec;
-	node->bound_usec = key.usec;
-	sift_up(heap, node->slot, entry);
+	node->key = key;
+	entry_refresh(&entry);
+	if (tev_unlikely(bound == TEV_HEAP_ALWAYS)) {
+		sift(heap, node->slot, entry); /* it may well be later */
+	} else {
+		sift_up(heap, node->slot, entry);
+	}
 }
 
 static void heap_drop_top(struct tev_heap *heap)
@@ -294,7 +367,7 @@ static void heap_settle(struct tev_heap *heap)
 		if (top->node == NULL) {
 			heap->dead--;
 			heap_drop_top(heap);
-		} else if (top->key.seq != top->node->key.seq) {
+		} else if (top->seq != top->node->key.seq) {
 			entry_refresh(top);
 			sift_down(heap, 0, *top);
 		} else {
@@ -306,28 +379,29 @@ static void heap_settle(struct tev_heap *heap)
 /* The node with the least key, or NULL. It stays queued. */
 struct tev_heap_node *tev_heap_first(struct tev_heap *heap)
 {
-	struct tev_heap_node *first = NULL;
+	struct tev_heap_entry first;
 
 	heap_settle(heap);
 	if (heap->run.length == 0) {
 		return heap->length > 0 ? heap->entries[0].node : NULL;
 	}
-	first = tev_heap_run_first(&heap->run);
-	if (heap->length > 0 && key_less(&heap->entries[0].key, &first->key)) {
+	first.node = tev_heap_run_first(&heap->run);
+	first.time = tev_heap_run_time(&heap->run);
+	first.seq = first.node->key.seq;
+	if (heap->length > 0 && entry_less(&heap->entries[0], &first)) {
 		return heap->entries[0].node;
 	}
-	return first;
+	return first.node;
 }
 
-/* Counts due entries below and at @slot, up to @limit. Depth is log4 n. */
+/* Counts due entries below and at @slot, up to @limit. Depth is log8 n. */
 static uint32_t count_due(const struct tev_heap *heap, uint64_t slot,
-			  const struct timeval *now, uint32_t limit)
+			  uint64_t now, uint32_t limit)
 {
 	uint32_t count = 1;
 	uint32_t i = 0;
 
-	if (slot >= heap->length ||
-	    !tev_heap_key_due(&heap->entries[slot].key, now)) {
+	if (slot >= heap->length || heap->entries[slot].time > now) {
 		return 0;
 	}
 	for (i = 1; i <= HEAP_ARITY && count < limit; i++) {
@@ -338,7 +412,7 @@ static uint32_t count_due(const struct tev_heap *heap, uint64_t slot,
 }
 
 /* Moves what is due, and fit for it, over to @run; the rest stays. */
-static void extract_due(struct tev_heap *heap, const struct timeval *now,
+static void extract_due(struct tev_heap *heap, uint64_t now,
 			struct tev_heap_run *run)
 {
 	uint32_t from = 0;
@@ -347,13 +421,14 @@ static void extract_due(struct tev_heap *heap, const struct timeval *now,
 	for (from = 0; from < heap->length; from++) {
 		struct tev_heap_entry *entry = &heap->entries[from];
 
-		if (entry->node == NULL ||
-		    (tev_heap_key_due(&entry->key, now) &&
-		     tev_heap_key_due(&entry->node->key, now) &&
-		     tev_heap_run_add(run, entry->node))) {
+		if (entry->node == NULL) {
 			continue;
 		}
 		entry_refresh(entry);
+		if (entry->time <= now &&
+		    tev_heap_run_add(run, entry->node, entry->time)) {
+			continue;
+		}
 		heap->entries[kept++] = *entry;
 	}
 	heap->length = kept;
@@ -366,6 +441,7 @@ static void extract_due(struct tev_heap *heap, const struct timeval *now,
  * memory there is no run, and nothing is lost. */
 void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now)
 {
+	uint64_t time = tev_heap_time(now->tv_sec, now->tv_usec);
 	uint32_t wanted = heap->length / HEAP_RUN_SHARE;
 	uint32_t count = 0;
 
@@ -377,13 +453,13 @@ void tev_heap_gather_due(struct tev_heap *heap, const struct timeval *now)
 		return;
 	}
 	wanted = wanted > HEAP_RUN_MIN ? wanted : HEAP_RUN_MIN;
-	count = count_due(heap, 0, now, wanted);
+	count = count_due(heap, 0, time, wanted);
 	if (count < wanted) {
 		heap->patience = count;
 		return;
 	}
 	if (tev_heap_run_open(&heap->run, heap->length)) {
-		extract_due(heap, now, &heap->run);
+		extract_due(heap, time, &heap->run);
 		tev_heap_run_sort(&heap->run);
 	}
 	if (heap->run.length < wanted) {

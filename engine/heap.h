@@ -13,13 +13,15 @@
 #include "engine/heap_node.h"
 #include "engine/heap_run.h"
 
+/* In the order of times, then of sequences. */
 struct tev_heap_entry {
-	struct tev_heap_key key;    /* O: a lower bound of node->key */
+	uint64_t time; /* O: with the next, a lower bound of node->key */
+	uint64_t seq;  /* O: */
 	struct tev_heap_node *node; /* O: NULL when it was removed lazily */
 };
 
 struct tev_heap {
-	struct tev_heap_entry *entries; /* O: 4-ary heap of @length entries */
+	struct tev_heap_entry *entries; /* O: heap of @length entries */
 	struct tev_heap_run run;        /* O: what has become due at once */
 	uint32_t length;
 	uint32_t capacity; /* at least length + rest of the run + reserved */
@@ -41,8 +43,8 @@ static inline bool tev_heap_empty(const struct tev_heap *heap)
 static inline bool tev_heap_postpone(struct tev_heap_node *node, int64_t sec,
 				     int64_t usec)
 {
-	if ((node->slot & TEV_HEAP_RUN) != 0 || sec < node->bound_sec ||
-	    (sec == node->bound_sec && usec < node->bound_usec)) {
+	if ((node->slot & TEV_HEAP_RUN) != 0 ||
+	    tev_heap_time(sec, usec) < node->bound) {
 		return false; /* nowhere, too */
 	}
 	node->key.sec = sec;

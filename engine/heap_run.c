@@ -11,9 +11,9 @@
  * one that is added is told its index while it is at hand, and is not touched
  * again before it fires.
  *
- * A key that does not fit (a time that is negative or not normalised, a
- * sequence that is far from the others) is refused; its node stays in the heap,
- * and the order between heap and run is decided by the keys themselves.
+ * A key that does not fit (a time that is clipped, a sequence that is far from
+ * the others) is refused; its node stays in the heap, and so the next one is
+ * the less of two, the first of the heap and the first of the run.
  *
  * Threads: the owner's only.
  */
@@ -21,8 +21,6 @@
 
 #include <stdlib.h>
 
-#define RUN_USEC_BITS 20 /* a million and a little more */
-#define RUN_SEC_BITS  (64 - RUN_USEC_BITS)
 #define RUN_SEQ_AHEAD (UINT64_C(1) << 31) /* half of what 32 bits hold */
 #define RUN_DIGIT     8                   /* bits of a key in one pass */
 #define RUN_DIGITS    (1U << RUN_DIGIT)
@@ -56,25 +54,23 @@ void tev_heap_run_close(struct tev_heap_run *run)
 	run->length = 0;
 }
 
-/* Adds @node to a run that is being filled.
+/* Adds @node, whose key has the time @time, to a run that is being filled.
  *
  * Return: false when its key does not fit.
  */
-bool tev_heap_run_add(struct tev_heap_run *run, struct tev_heap_node *node)
+bool tev_heap_run_add(struct tev_heap_run *run, struct tev_heap_node *node,
+		      uint64_t time)
 {
-	struct tev_heap_key key = node->key;
+	uint64_t seq = node->key.seq;
 
 	if (run->length == 0) {
-		run->seq_start = key.seq - RUN_SEQ_AHEAD;
+		run->seq_start = seq - RUN_SEQ_AHEAD;
 	}
-	if ((uint64_t)key.usec >> RUN_USEC_BITS != 0 ||
-	    (uint64_t)key.sec >> RUN_SEC_BITS != 0 ||
-	    key.seq - run->seq_start > UINT32_MAX) {
+	if (tev_heap_time_clipped(time) || seq - run->seq_start > UINT32_MAX) {
 		return false;
 	}
-	run->places[run->length].time = (uint64_t)key.sec << RUN_USEC_BITS |
-					(uint64_t)key.usec;
-	run->places[run->length].seq = (uint32_t)(key.seq - run->seq_start);
+	run->places[run->length].time = time;
+	run->places[run->length].seq = (uint32_t)(seq - run->seq_start);
 	run->places[run->length].index = run->length;
 	run->nodes[run->length] = node;
 	node->slot = run->length | TEV_HEAP_RUN;

@@ -15,7 +15,7 @@
 /* A node's place in a run: its key, and which it is. */
 struct tev_heap_place {
 	uint64_t time;
-	uint32_t seq;
+	uint32_t seq; /* above the run's seq_start */
 	uint32_t index;
 };
 
@@ -68,9 +68,15 @@ static inline struct tev_heap_node *tev_heap_run_first(
 	return tev_heap_run_at(run, run->next);
 }
 
+static inline uint64_t tev_heap_run_time(const struct tev_heap_run *run)
+{
+	return run->places[run->next].time;
+}
+
 bool tev_heap_run_open(struct tev_heap_run *run, uint32_t capacity);
 void tev_heap_run_close(struct tev_heap_run *run);
-bool tev_heap_run_add(struct tev_heap_run *run, struct tev_heap_node *node);
+bool tev_heap_run_add(struct tev_heap_run *run, struct tev_heap_node *node,
+		      uint64_t time);
 void tev_heap_run_sort(struct tev_heap_run *run);
 
 /* Takes the node of @index out. */

@@ -32,6 +32,8 @@ struct tevent_req {
 	bool deferred : 1; /* the next notification is a post on defer_ev */
 	bool cleaning : 1; /* its cleanup function is under way */
 	bool freed : 1;    /* meanwhile: it goes when that is through */
+	bool : 0;          /* the next two are bytes: to read a few bits of
+			    * what was just written as others stalls */
 	enum tevent_req_state state : 8;
 	enum tevent_req_state cleanup_state : 8; /* highest that cleanup saw */
 	uint32_t depth;   /* B1404; REQ_DEPTH_UNKNOWN until wanted */

@@ -48,12 +48,14 @@
 enum timer_mark {
 	TIMER_ATTACHED = 1,  /* a DETACH is due */
 	TIMER_DESTROYED = 2, /* freed while busy */
-	TIMER_REARMED = 4    /* by the handler that runs */
+	TIMER_REARMED = 4,   /* by the handler that runs */
+	TIMER_EVENT = 8      /* a struct tevent_timer is around it */
 };
 
+/* With the 104 bytes that talloc and malloc put in front: three lines of the
+ * cache. */
 struct tevent_timer {
 	struct tev_timer timer;
-	tevent_timer_handler_t handler;
 	void *private_data;
 	const char *handler_name;
 	const char *location;
@@ -67,12 +69,9 @@ static inline struct tev_heap_key timer_key(struct tevent_context *ev,
 	return key;
 }
 
-static void event_fire(struct tevent_context *ev, struct tev_timer *timer,
-		       struct timeval now);
-
 static inline bool timer_is_event(const struct tev_timer *timer)
 {
-	return timer->fn == event_fire;
+	return (timer->node.marks & TIMER_EVENT) != 0;
 }
 
 static inline struct tevent_timer *event_of(struct tev_timer *timer)
@@ -84,6 +83,20 @@ static const char *timer_name(struct tev_timer *timer)
 {
 	return timer_is_event(timer) ? event_of(timer)->handler_name
 				     : "tevent_req_timedout";
+}
+
+/* How it is called, and where it comes from.
+ *
+ * @te  as trace callbacks have it: of a request's end time there is no more
+ *      than what all timers have
+ * Thread: owner.  Lock: none.
+ */
+struct tev_label tev_timer_label(const struct tevent_timer *te)
+{
+	if (!timer_is_event(&te->timer)) {
+		return (struct tev_label){ "tevent_req_timedout", NULL };
+	}
+	return (struct tev_label){ te->handler_name, te->location };
 }
 
 static void timer_trace(struct tevent_context *ev, struct tev_timer *timer,
@@ -117,8 +130,8 @@ static inline void timer_detached(struct tevent_context *ev,
  * Thread: owner of @ev.  Lock: none.
  * Return: false when out of memory, or the context has ended.
  */
-bool tev_timer_start(struct tev_timer *timer, struct tevent_context *user_ev,
-		     struct timeval when)
+inline bool tev_timer_start(struct tev_timer *timer,
+			    struct tevent_context *user_ev, struct timeval when)
 {
 	struct tevent_context *ev = tev_context_main(user_ev);
 
@@ -165,6 +178,19 @@ static inline struct tev_timer *timer_first(struct tevent_context *ev)
 	return tev_container_of(node, struct tev_timer, node);
 }
 
+/* The function itself. One that is embedded may be gone after. */
+static inline void timer_handle(struct tevent_context *ev,
+				struct tev_timer *timer, struct timeval now)
+{
+	if (timer_is_event(timer)) {
+		struct tevent_timer *te = event_of(timer);
+
+		timer->handler(ev, te, now, te->private_data);
+		return;
+	}
+	timer->fn(ev, timer, now);
+}
+
 /* Calls @timer between the hooks of the wrapper it was made with. */
 static void timer_call_wrapped(struct tevent_context *ev,
 			       struct tev_timer *timer, struct timeval now)
@@ -183,7 +209,7 @@ static void timer_call_wrapped(struct tevent_context *ev,
 	ops->before_timer_handler(wrap, wrapper->state, ev, shown, when, now,
 				  name, location);
 	timer_trace(ev, timer, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
-	timer->fn(wrap, timer, now);
+	timer_handle(wrap, timer, now);
 	ops->after_timer_handler(wrap, wrapper->state, wrapper->main, shown,
 				 when, now, name, location);
 	tev_glue_leave(wrap);
@@ -197,7 +223,7 @@ static inline void timer_call(struct tevent_context *ev,
 		return;
 	}
 	timer_trace(ev, timer, TEVENT_EVENT_TRACE_BEFORE_HANDLER);
-	timer->fn(ev, timer, now);
+	timer_handle(ev, timer, now);
 }
 
 /* Calls @timer, which is out of the heap, and frees it if it is an event that
@@ -332,14 +358,6 @@ static int event_destructor(struct tevent_timer *te)
 	return 0;
 }
 
-static void event_fire(struct tevent_context *ev, struct tev_timer *timer,
-		       struct timeval now)
-{
-	struct tevent_timer *te = event_of(timer);
-
-	te->handler(ev, te, now, te->private_data);
-}
-
 struct tevent_timer *tevent_common_add_timer_v2(
 	struct tevent_context *ev, TALLOC_CTX *mem_ctx,
 	struct timeval next_event, tevent_timer_handler_t handler,
@@ -351,8 +369,9 @@ struct tevent_timer *tevent_common_add_timer_v2(
 	if (te == NULL) {
 		return NULL;
 	}
-	tev_timer_init(&te->timer, event_fire);
-	te->handler = handler;
+	tev_timer_init(&te->timer, NULL);
+	te->timer.node.marks = TIMER_EVENT;
+	te->timer.handler = handler;
 	te->private_data = private_data;
 	te->handler_name = handler_name;
 	te->location = location;
@@ -404,31 +423,19 @@ struct tevent_timer *_tevent_add_timer(
 					  private_data, handler_name, location);
 }
 
-void tevent_update_timer(struct tevent_timer *te, struct timeval next_event)
+/* Not in line: the usual way would save registers for it. */
+static __attribute__((noinline)) void timer_move(struct tev_timer *timer,
+						 struct timeval when)
 {
-	struct tev_timer *timer = &te->timer;
-	struct tevent_context *ev = NULL;
+	struct tevent_context *ev = timer->ev;
 	struct tev_heap_key key;
 
-	if (tev_likely((next_event.tv_sec | next_event.tv_usec) != 0) &&
-	    tev_heap_postpone(&timer->node, next_event.tv_sec,
-			      next_event.tv_usec)) {
-		ev = tev_context_main(timer->ev);
-		timer->node.key.seq = ev->timer_seq++;
-		if (tev_traced(ev, TIMER_TRACES)) {
-			timer_detached(ev, timer);
-			timer_attached(ev, timer);
-		}
+	ev = ev != NULL ? tev_context_main(ev) : NULL;
+	if (ev == NULL || ev->closed ||
+	    (timer->node.marks & TIMER_DESTROYED) != 0) {
 		return;
 	}
-	if (timer->ev == NULL || (timer->node.marks & TIMER_DESTROYED) != 0) {
-		return;
-	}
-	ev = tev_context_main(timer->ev);
-	if (ev == NULL || ev->closed) {
-		return;
-	}
-	key = moved_key(ev, next_event);
+	key = moved_key(ev, when);
 	timer_detached(ev, timer);
 	if (tev_timer_pending(timer)) {
 		tev_heap_move(&ev->timers, &timer->node, key);
@@ -437,6 +444,24 @@ void tevent_update_timer(struct tevent_timer *te, struct timeval next_event)
 		tev_heap_insert(&ev->timers, &timer->node, key);
 	}
 	timer_attached(ev, timer);
+}
+
+void tevent_update_timer(struct tevent_timer *te, struct timeval next_event)
+{
+	struct tev_heap_node *node = &te->timer.node;
+	struct tevent_context *ev = NULL;
+
+	if (tev_unlikely((next_event.tv_sec | next_event.tv_usec) == 0) ||
+	    !tev_heap_postpone(node, next_event.tv_sec, next_event.tv_usec)) {
+		timer_move(&te->timer, next_event);
+		return;
+	}
+	ev = tev_context_main(te->timer.ev);
+	node->key.seq = ev->timer_seq++;
+	if (tev_traced(ev, TIMER_TRACES)) {
+		timer_detached(ev, &te->timer);
+		timer_attached(ev, &te->timer);
+	}
 }
 
 void tevent_timer_set_tag(struct tevent_timer *te, uint64_t tag)
@@ -453,18 +478,16 @@ uint64_t tevent_timer_get_tag(const struct tevent_timer *te)
 
 struct timeval tevent_common_loop_timer_delay(struct tevent_context *ev)
 {
-	struct timeval delay = { 0, 0 };
 	int ms = 0;
 
 	if (tev_timer_run(ev, &ms)) {
-		return delay;
+		return tevent_timeval_zero();
 	}
 	if (ms < 0) {
 		return tevent_timeval_set(ev->wait_timeout, 0);
 	}
-	delay.tv_sec = ms / 1000;
-	delay.tv_usec = (suseconds_t)(ms % 1000) * 1000;
-	return delay;
+	return tevent_timeval_set((uint32_t)ms / 1000,
+				  (uint32_t)ms % 1000 * 1000);
 }
 
 int tevent_common_invoke_timer_handler(struct tevent_timer *te,

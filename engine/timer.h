@@ -8,6 +8,7 @@
 #include "include/tevent.h"
 
 #include "engine/heap.h"
+#include "engine/label_door.h"
 
 struct tev_timer;
 
@@ -21,8 +22,11 @@ struct tev_timer {
 	struct tev_heap_node node; /* O: in the context's timers */
 	struct tevent_context *ev; /* O: as the program named it; NULL while
 				    * detached */
-	tev_timer_fn fn;           /* I: */
 	uint64_t tag;
+	union {
+		tev_timer_fn fn;                /* I: of what embeds it */
+		tevent_timer_handler_t handler; /* I: of an event, timer.c */
+	};
 };
 
 /* Thread: its maker. */
@@ -39,6 +43,7 @@ static inline bool tev_timer_pending(const struct tev_timer *timer)
 	return tev_heap_node_queued(&timer->node);
 }
 
+struct tev_label tev_timer_label(const struct tevent_timer *te);
 bool tev_timer_start(struct tev_timer *timer, struct tevent_context *ev,
 		     struct timeval when);
 void tev_timer_stop(struct tev_timer *timer);

@@ -18,6 +18,7 @@ ENGINE_SRC := \
 	engine/immediate.c \
 	engine/immediate_run.c \
 	engine/immediate_store.c \
+	engine/label.c \
 	engine/lifecycle.c \
 	engine/loop.c \
 	engine/mailbox.c \

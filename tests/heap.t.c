@@ -90,13 +90,23 @@ static void sorted_remove(struct bench *bench, struct item *item)
 		(bench->count - place) * sizeof(bench->sorted[0]));
 }
 
-/* Some have a time that does not fit into a run. */
+/* A few are of those that do not fit into a word. */
+static int64_t random_usec(struct bench *bench)
+{
+	static const int64_t odd[] = { INT32_MAX, 1 << 20, -1, -2, INT64_MIN };
+
+	return roll(bench, 50) == 0 ? odd[roll(bench, TEV_ARRAY_SIZE(odd))]
+				    : roll(bench, 3);
+}
+
 static struct tev_heap_key random_key(struct bench *bench)
 {
 	return (struct tev_heap_key){
-		.sec = (int64_t)roll(bench, bench->spread) -
-		       (int64_t)bench->spread / 2,
-		.usec = roll(bench, 50) == 0 ? INT32_MAX : roll(bench, 3),
+		.sec = roll(bench, 50) == 0
+			       ? INT64_MAX - roll(bench, 2)
+			       : (int64_t)roll(bench, bench->spread) -
+					 (int64_t)bench->spread / 2,
+		.usec = random_usec(bench),
 		.seq = ++bench->sequence,
 	};
 }
@@ -254,6 +264,48 @@ static void test_random(struct fixture *fx)
 	}
 }
 
+static int order(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* Each with each: the word is not more where the fields are less, and tells
+ * two apart unless both are clipped. */
+static void test_word(struct fixture *fx)
+{
+	static const int64_t secs[] = {
+		INT64_MIN, -1,        0, 1, 1700000000, (INT64_C(1) << 43) - 1,
+		1LL << 43, INT64_MAX,
+	};
+	static const int64_t usecs[] = {
+		INT64_MIN, -1, 0, 1, 999999, (1 << 20) - 1, 1 << 20, INT64_MAX,
+	};
+	const size_t count = TEV_ARRAY_SIZE(secs) * TEV_ARRAY_SIZE(usecs);
+	unsigned wrong = 0;
+
+	(void)fx;
+	for (size_t i = 0; i < count * count; i++) {
+		int64_t s1 = secs[i / count / TEV_ARRAY_SIZE(usecs)];
+		int64_t u1 = usecs[i / count % TEV_ARRAY_SIZE(usecs)];
+		int64_t s2 = secs[i % count / TEV_ARRAY_SIZE(usecs)];
+		int64_t u2 = usecs[i % count % TEV_ARRAY_SIZE(usecs)];
+		int fields = s1 != s2 ? order(s1, s2) : order(u1, u2);
+		uint64_t a = tev_heap_time(s1, u1);
+		uint64_t b = tev_heap_time(s2, u2);
+
+		if (a == b) {
+			wrong += fields != 0 && !tev_heap_time_clipped(a);
+		} else {
+			wrong += fields != (a < b ? -1 : 1);
+		}
+	}
+	is_uint(wrong, 0, "%zu pairs of times: the word sorts as the fields",
+		count * count);
+	ok(!tev_heap_time_clipped(tev_heap_time(0, 0)) &&
+		   !tev_heap_time_clipped(tev_heap_time(1700000000, 999999)),
+	   "what is normal fits");
+}
+
 static void add_due(struct bench *bench, unsigned which,
 		    struct tev_heap_key key)
 {
@@ -351,6 +403,7 @@ static void test_reserve(struct fixture *fx)
 int main(void)
 {
 	fixture_run_flags("heap random", test_random, FIXTURE_NO_CONTEXT);
+	fixture_run_flags("heap word", test_word, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("heap gather", test_gather, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("heap any", test_any, FIXTURE_NO_CONTEXT);
 	fixture_run_flags("heap reserve", test_reserve, FIXTURE_NO_CONTEXT);
