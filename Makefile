@@ -14,6 +14,7 @@ include mk/threadpool.mk
 include mk/tools.mk
 include mk/python.mk
 include mk/plug.mk
+include mk/top.mk
 include mk/tests.mk
 include mk/bench.mk
 include mk/count.mk

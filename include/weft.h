@@ -287,7 +287,9 @@ enum weft_overflow {
 	WEFT_OVERFLOW_REFUSE = 0,
 	/* The one that has waited longest among those of the least priority
 	 * ends with EAGAIN in its place, unless its own priority is less than
-	 * that: then it is refused. */
+	 * that: then it is refused. On large machines a lane has several
+	 * queues: then it is the one of the sender's own queue, and another
+	 * queue's only if there is none. */
 	WEFT_OVERFLOW_DROP_OLDEST = 1,
 	/* It is run at once by the thread that sends it, before weft_job_send()
 	 * returns, and the result comes in a later pass. It has no worker
@@ -663,7 +665,8 @@ typedef int (*weft_work_run_fn_t)(struct weft_job *job, struct weft_work *work);
  * NULL there when that has been freed, but not its loop; and with @home NULL on
  * any thread when the loop has gone: then it only frees. In a forked child it
  * is never called: what was under way is the child's again, but for what a
- * worker of the parent may have had half changed.
+ * worker of the parent may have had half changed; and but for what a worker
+ * still had when the loop had gone already, which stays under way for ever.
  */
 typedef void (*weft_work_done_fn_t)(struct weft_mailbox *home,
 				    struct weft_work *work, int error);
@@ -929,6 +932,15 @@ WEFT_EXPORT int weft_pool_jobs(struct weft_pool *pool, TALLOC_CTX *mem_ctx,
 			       unsigned max, struct weft_job_info **ret_jobs,
 			       size_t *ret_count);
 
+/* Tells a job that runs to stop, whoever has sent it and waits for it: as when
+ * its request is cancelled, but the request goes on, and ends with what the
+ * function returns.
+ *
+ * @id     of the list, or weft_job_id()
+ * Thread: any, while @pool is not being freed.
+ * Return: 0; ENOENT: no worker runs it, not yet or not any more. */
+WEFT_EXPORT int weft_pool_stop_job(struct weft_pool *pool, uint64_t id);
+
 /* ---- ready-made jobs ---- */
 
 struct addrinfo;
@@ -1089,7 +1101,7 @@ struct weft_mailbox_options {
 	/* Keeps only the newest of the blocks that wait: for states, positions,
 	 * configurations, of which only the present one matters. The handler
 	 * of the newest post runs. Takes only weft_post(). A block that was
-	 * replaced is freed on the thread that has posted the newer one. */
+	 * replaced is freed on a thread that posts. */
 	bool latest;
 	/* Optional, for @latest. */
 	weft_merge_fn_t merge;
@@ -1535,6 +1547,171 @@ WEFT_EXPORT struct tevent_req *weft_loops_stop_send_located(
 #define weft_loops_stop_send(mem_ctx, ev, loops) \
 	weft_loops_stop_send_located((mem_ctx), (ev), (loops), __location__)
 WEFT_EXPORT int weft_loops_stop_recv(struct tevent_req *req);
+
+/* ---- seeing inside a program from outside ---- */
+
+/* A socket in the file system through which the program's user, and nobody
+ * else, sees what its loops, pools and jobs do: by weft-top(1), or by hand, for
+ * it speaks lines of text (weft_monitor(7)). A talloc object; freeing it takes
+ * the socket away. As long as it is there tevent_loop_wait() stays. */
+struct weft_monitor;
+
+struct weft_monitor_options {
+	/* How @ev is called. Copied. NULL: "main". */
+	const char *loop_name;
+	/* So many clients at the same time; others wait to be let in. 0: 8. */
+	unsigned clients_max;
+	/* Of the jobs that wait so many of each pool are told, those that run
+	 * all. 0: 64. */
+	unsigned jobs_max;
+	/* Clients may tell jobs to stop: weft_pool_stop_job(). */
+	bool may_stop;
+	/* As in struct weft_pool_options. */
+	bool allow_null_tracking;
+};
+
+/* Opens the socket, to be served by @ev, which it never keeps waiting. Nothing
+ * is measured unless a client asks.
+ *
+ * int weft_monitor_create(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+ *                         const char *path,
+ *                         const struct weft_monitor_options *options,
+ *                         struct weft_monitor **ret_monitor);
+ *
+ * @mem_ctx   parent of the monitor
+ * @path      of the socket, which must not be there, or be one that nobody
+ *            listens to any more
+ * @options   or NULL
+ * @ret_monitor  set on success only; owned by the caller, through @mem_ctx
+ * Thread: owner of @mem_ctx and @ev.
+ * Return: 0; EADDRINUSE: something is at @path; ENAMETOOLONG: it has more than
+ *         107 bytes; EINVAL: an empty path, or talloc's null tracking is on;
+ *         EACCES, ENOENT and what else bind(2) says; ENOMEM; EMFILE, ENFILE.
+ */
+WEFT_EXPORT int weft_monitor_create_sized(
+	TALLOC_CTX *mem_ctx, struct tevent_context *ev, const char *path,
+	const struct weft_monitor_options *options, size_t options_size,
+	struct weft_monitor **ret_monitor);
+#define weft_monitor_create(mem_ctx, ev, path, options, ret_monitor)   \
+	weft_monitor_create_sized((mem_ctx), (ev), (path), (options),  \
+				  sizeof(struct weft_monitor_options), \
+				  (ret_monitor))
+
+/* Shows a pool, until it has ended; and what stands at an address, a loop or a
+ * mailbox, until it is gone: how late it is, which a call to it finds out each
+ * time somebody looks.
+ *
+ * @name   copied
+ * Thread: owner of @monitor; while @pool is not being freed.
+ * Return: 0; EINVAL: no name, or nobody's address; ENOMEM. */
+WEFT_EXPORT int weft_monitor_add_pool(struct weft_monitor *monitor,
+				      const char *name, struct weft_pool *pool);
+WEFT_EXPORT int weft_monitor_add_addr(struct weft_monitor *monitor,
+				      const char *name, weft_addr_t addr);
+
+/* ---- loops that stand still ---- */
+
+/* A loop that is watched. A talloc object; freeing it ends that. */
+struct weft_stall;
+
+/* A loop stands in a handler for longer than options.limit_ms. */
+struct weft_stall_report {
+	const char *loop; /* options.name */
+	int tid;          /* its thread */
+	unsigned ms;      /* for so long, at least */
+	/* "fd", "timer", "immediate", "signal"; or "loop": between two of them,
+	 * or in a handler out of which a nested loop was turned. */
+	const char *kind;
+	/* The name of the handler's function, and "FILE:LINE" of who has set
+	 * it; "?" where the libtevent is another one than ours. */
+	const char *handler;
+	const char *location;
+	/* Where the thread stands, the innermost first; none without a signal,
+	 * or where that was not heard within a tenth of a second. */
+	void *const *frames;
+	unsigned frame_count;
+	const char *text; /* all of it, as lines for people */
+};
+
+/* Is told once for each handler that takes too long, while it does: may write
+ * it down, or end the program before a watchdog does that. Runs on a thread of
+ * its own, "weft-stall", that all loops of the process have in common; holds no
+ * lock; must not touch the loop. The report is gone when it returns. */
+typedef void (*weft_stall_fn_t)(const struct weft_stall_report *report,
+				void *private_data);
+
+struct weft_stall_options {
+	/* How the loop is called. Copied, cut to 31 bytes. NULL: "main". */
+	const char *name;
+	/* A handler may take so long. 0: 1000. What takes longer is seen within
+	 * another quarter of it. */
+	unsigned limit_ms;
+	/* The signal by which the loop's thread is asked where it stands. Its
+	 * handler calls backtrace(3), which is safe there with the C libraries
+	 * since 2.35, unless the thread stands in dlopen(3). Other system calls
+	 * are restarted, but one that sleeps, as poll(2) or nanosleep(2), ends
+	 * with EINTR: signal(7). 0: none, so no frames. */
+	int signal;
+	weft_stall_fn_t stalled;
+	/* Must stay valid while the program runs: a report may be under way
+	 * when the handle is freed. */
+	void *private_data;
+};
+
+/* Watches a loop. The loop also says through its debug sink (a warning) what
+ * was reported, as soon as the handler has returned. An idle program is not
+ * woken by being watched.
+ *
+ * int weft_stall_watch(TALLOC_CTX *mem_ctx, struct tevent_context *ev,
+ *                      const struct weft_stall_options *options,
+ *                      struct weft_stall **ret_stall);
+ *
+ * @ev        no wrapper. Its trace callbacks are used; those that the program
+ *            has set before are called, too. Those that it sets later take the
+ *            place of the watch's.
+ * @ret_stall  set on success only; owned by the caller, through @mem_ctx
+ * Thread: the one that turns @ev, and owns @mem_ctx; it may receive
+ *         options.signal from now on.
+ * Return: 0; EINVAL: no function, or no such signal; EBUSY: the program has a
+ *         handler for it; EAGAIN: no thread; ENOMEM.
+ */
+WEFT_EXPORT int weft_stall_watch_sized(TALLOC_CTX *mem_ctx,
+				       struct tevent_context *ev,
+				       const struct weft_stall_options *options,
+				       size_t options_size,
+				       struct weft_stall **ret_stall);
+#define weft_stall_watch(mem_ctx, ev, options, ret_stall)  \
+	weft_stall_watch_sized((mem_ctx), (ev), (options), \
+			       sizeof(struct weft_stall_options), (ret_stall))
+
+/* ---- recording ---- */
+
+/* Begins to write down what happens: jobs that are sent, begin, end and are
+ * cancelled, messages that are posted and arrive, handlers of loops that are
+ * watched (weft_stall_watch()). Each thread has memory for its latest events,
+ * 40 bytes each, and takes no lock. It costs some ten nanoseconds an event, so
+ * a program may leave it on, to have it told when something has gone wrong.
+ *
+ * @events  of each thread; 0: 8192
+ * Thread: any.
+ * Return: 0; EBUSY: it has begun already; EINVAL: more than 16777216; ENOMEM.
+ */
+WEFT_EXPORT int weft_trace_start(unsigned events);
+
+/* Tells what was written down, while that goes on: in the trace event format
+ * of chrome://tracing and ui.perfetto.dev, with a track for each thread. Waits
+ * for the file.
+ *
+ * @fd     open for writing; stays the caller's
+ * Thread: any.
+ * Return: 0; ENOENT: it has not begun; what dup(2) and write(2) say; ENOMEM. */
+WEFT_EXPORT int weft_trace_write(int fd);
+
+/* The same, and ends it. It has ended in any case.
+ *
+ * @fd     -1: nothing is told
+ * Thread, Return: as weft_trace_write(). */
+WEFT_EXPORT int weft_trace_stop(int fd);
 
 /* ---- simulation ---- */
 

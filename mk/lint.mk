@@ -10,16 +10,17 @@ SHELLCHECK ?= shellcheck
 
 LINT_C := $(sort $(ENGINE_SRC) $(POOL_SRC) $(SHELF_SRC) $(STRESS_SRC) \
 	$(BENCH_SRC) $(OWNER_SRC) $(OWNER_CASES_SRC) \
-	$(PLUG_SRC) $(PYTHON_SRC) \
+	$(PLUG_SRC) $(PYTHON_SRC) $(TOP_SRC) \
 	$(TEST_COMMON) $(TEST_NAMES:%=tests/%.t.c) $(ECHO_SRC) \
-	$(WALK_SRC) $(SHIM_SRC) \
+	$(WALK_SRC) $(SHIM_SRC) $(TURN_SRC) \
 	$(wildcard tests/tutorial/*.c tools/bench/*/*.c tools/fuzz/*.c))
 LINT_H := $(sort $(wildcard include/*.h engine/*.h threadpool/*.h tests/*.h \
-	tests/echo/*.h tests/owner/*.h tests/shim/*.h tests/walk/*.h tools/bench/*.h \
+	tests/echo/*.h tests/owner/*.h tests/shim/*.h tests/turn/*.h tests/walk/*.h tools/bench/*.h \
 	tools/bench/*/*.h tools/fuzz/*.h tools/owner/*.h tools/plug/*.h tools/python/*.h tools/shelf/*.h \
-	tools/stress/*.h))
+	tools/stress/*.h tools/top/*.h))
+LINT_CXX := $(wildcard tests/cplusplus/*.cc)
 SCRIPTS = $(sort .ci/run tools/dropin.d/case.sh tools/dropin.d/inside.sh \
-	$(shell find tools tests -type f ! -name "*.[ch]" ! -path "tools/*.d/*" ! -path "tests/abi/*"))
+	$(shell find tools tests mk/debian/tests -type f ! -name "*.[ch]" ! -path "tools/*.d/*" ! -path "tests/abi/*"))
 LINT_SHELL = $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell=' \
 	$(SCRIPTS))
 LINT_PERL = $(shell grep -l '^\#!.*perl' $(SCRIPTS))
@@ -27,7 +28,7 @@ LINT_PERL = $(shell grep -l '^\#!.*perl' $(SCRIPTS))
 LINT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -Iinclude $(TALLOC_CFLAGS) \
 	$(URCU_CFLAGS) $(MHD_CFLAGS) $(NETTLE_CFLAGS) $(JPEG_CFLAGS) \
 	$(ARGON2_CFLAGS) $(JANSSON_CFLAGS) $(MAGIC_CFLAGS) $(ZSTD_CFLAGS) \
-	$(SQLITE_CFLAGS) $(PLUG_CFLAGS) $(PYTHON_CFLAGS)
+	$(SQLITE_CFLAGS) $(PLUG_CFLAGS) $(PYTHON_CFLAGS) $(TOP_CFLAGS)
 
 .PHONY: lint lint-all lint-format lint-tidy lint-cppcheck lint-spelling \
 	lint-scripts lint-tree lint-headers lint-warnings format
@@ -39,11 +40,11 @@ lint-all: lint-format lint-spelling lint-scripts lint-tree lint-headers \
 	lint-cppcheck lint-warnings lint-tidy
 
 format: ## lays all C sources out
-	$(CLANG_FORMAT) -i $(LINT_C) $(LINT_H)
+	$(CLANG_FORMAT) -i $(LINT_C) $(LINT_CXX) $(LINT_H)
 
 lint-format:
 	$(say) LINT format
-	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(LINT_C) $(LINT_H)
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(LINT_C) $(LINT_CXX) $(LINT_H)
 
 lint-spelling:
 	$(say) LINT spelling

@@ -32,13 +32,19 @@ POOL_SRC := \
 	threadpool/io.c \
 	threadpool/job.c \
 	threadpool/jobs.c \
+	threadpool/json.c \
 	threadpool/keyed.c \
 	threadpool/latest.c \
+	threadpool/linger.c \
 	threadpool/loop.c \
 	threadpool/loop_stop.c \
 	threadpool/loops.c \
 	threadpool/mailbox.c \
 	threadpool/mark.c \
+	threadpool/monitor.c \
+	threadpool/monitor_ask.c \
+	threadpool/monitor_client.c \
+	threadpool/monitor_tell.c \
 	threadpool/now.c \
 	threadpool/order.c \
 	threadpool/park.c \
@@ -61,12 +67,16 @@ POOL_SRC := \
 	threadpool/sim_stream.c \
 	threadpool/sim_worker.c \
 	threadpool/sim_world.c \
+	threadpool/stall.c \
+	threadpool/stall_picture.c \
+	threadpool/stall_watch.c \
 	threadpool/stats.c \
 	threadpool/stream.c \
 	threadpool/submit.c \
 	threadpool/tally.c \
 	threadpool/task.c \
 	threadpool/thread.c \
+	threadpool/trace.c \
 	threadpool/watch.c \
 	threadpool/work.c \
 	threadpool/worker.c \
@@ -101,6 +111,7 @@ POOL_TESTS := \
 	job_free \
 	job_null \
 	lane \
+	lane_credit \
 	lane_fork \
 	lane_life \
 	lane_mark \
@@ -117,8 +128,12 @@ POOL_TESTS := \
 	loops_run \
 	loops_set \
 	loops_stop \
+	monitor \
+	monitor_oom \
+	monitor_socket \
 	no_function \
 	overflow \
+	overflow_queues \
 	poke \
 	pool \
 	pool_attach \
@@ -139,6 +154,7 @@ POOL_TESTS := \
 	progress \
 	pthreadpool_tevent \
 	ready_oom \
+	recording \
 	resolve \
 	serial \
 	serial_cancel \
@@ -151,6 +167,7 @@ POOL_TESTS := \
 	sim_pool \
 	sim_search \
 	sim_stream \
+	stall \
 	stats \
 	stream \
 	stream_free \
@@ -166,6 +183,7 @@ POOL_UNIT_TESTS := \
 	directory \
 	grace \
 	inbox \
+	json \
 	latest \
 	order \
 	park \

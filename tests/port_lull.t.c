@@ -293,6 +293,7 @@ static void nobody_waits(struct fixture *fx)
 	is_int(tevent_loop_wait(flow->ev), 0, "its loop ends");
 	is_uint(flow->home, 1, "what was posted was heard");
 	ok(flow->port->lull.fde == NULL, "and the timer keeps nobody");
+	ok(!flow->port->lull.set, "nor counts as set when it is not heard");
 }
 
 /* Its events are gone, with the timer's. */

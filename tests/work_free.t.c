@@ -303,6 +303,67 @@ static void storm(struct fixture *fx)
 	is_uint(wrong, 0, "each is done once, whatever goes when");
 }
 
+/* ---- the end of a loop frees the pool, and what is home and held ---- */
+
+static struct weft_pool *last_pool;
+static struct tevent_req *home_and_held;
+static struct fixture_gate last_freed;
+
+static void frees_all(struct weft_mailbox *home, struct weft_work *work,
+		      int error)
+{
+	TALLOC_FREE(last_pool);
+	TALLOC_FREE(home_and_held);
+	piece_done(home, work, error);
+}
+
+static struct tevent_req *urgent(struct fixture *fx, struct tevent_context *ev,
+				 enum weft_priority priority,
+				 struct held *block)
+{
+	struct weft_job_options options = { .priority = priority };
+
+	return weft_job_send(fx->mem, ev, last_pool, held_run, &block,
+			     &options);
+}
+
+/* The result of one job waits behind its parts, which are held; a second one
+ * of the loop waits for a worker. */
+static void pool_goes_as_its_loop_does(struct fixture *fx)
+{
+	struct tevent_context *other = tevent_context_init(fx->mem);
+	struct fixture_gate started = { 0 };
+	struct fixture_gate go[2] = { { 0 } };
+	struct piece piece;
+
+	last_pool = pooltest_pool(fx, 1);
+	(void)urgent(fx, other, WEFT_PRIORITY_HIGH,
+		     held_new(&started, &go[0], NULL));
+	fixture_gate_wait(&started, 1);
+	piece_init(&piece);
+	weft_work_init(&piece.work, piece_run, frees_all);
+	piece.work.priority = WEFT_PRIORITY_LOW;
+	(void)weft_work_submit(&piece.work, last_pool, NULL,
+			       worktest_mailbox(fx, fx->ev));
+	home_and_held = urgent(fx, fx->ev, WEFT_PRIORITY_HIGH,
+			       held_new(NULL, NULL, NULL));
+	weft_job_hold_parts(home_and_held, true);
+	(void)urgent(fx, other, WEFT_PRIORITY_NORMAL,
+		     held_new(&started, &go[1], &last_freed));
+	fixture_gate_add(&go[0], 1);
+	fixture_gate_wait(&started, 2);
+	(void)tevent_loop_once(fx->ev);
+	(void)tevent_loop_once(fx->ev);
+	ok(tevent_req_is_in_progress(home_and_held), "its result is held");
+	TALLOC_FREE(fx->ev);
+	ok(piece.dones == 1 && piece.error == ECANCELED,
+	   "what waited is done, and frees the rest");
+	ok(home_and_held == NULL && last_pool == NULL, "the end goes on");
+	talloc_free(other);
+	fixture_gate_add(&go[1], 1);
+	fixture_gate_wait(&last_freed, 1);
+}
+
 int main(void)
 {
 	POOLTEST(mailbox_goes);
@@ -314,6 +375,7 @@ int main(void)
 	POOLTEST(pool_goes);
 	POOLTEST(frees_itself);
 	POOLTEST(frees_its_loop);
+	POOLTEST(pool_goes_as_its_loop_does);
 	POOLTEST(storm);
 	return done();
 }

@@ -10,7 +10,9 @@
  *  2. Each job is listed from its send until it is back or cut off. One that
  *     is cut off has a share of the account, of whose flows and crew it still
  *     makes use.
- *  3. The port remembers the way that was used last, so who sends job after job
+ *  3. Where the loop ends, the account is kept until the last entry is out,
+ *     whatever is freed by that.
+ *  4. The port remembers the way that was used last, so who sends job after job
  *     into one lane looks nothing up. It forgets that with the account.
  *
  * Threads: unref: any; all others: the owner of the loop.
@@ -86,6 +88,7 @@ static void account_closed(struct wf_port_user *user)
 	struct wf_account *account = tev_container_of(user, struct wf_account,
 						      user);
 
+	account->ending = true;
 	for (;;) {
 		struct wf_entry *entry = account_take_first(account);
 
@@ -102,6 +105,7 @@ static void account_forked(struct wf_port_user *user)
 	struct wf_account *account = tev_container_of(user, struct wf_account,
 						      user);
 
+	account->ending = true;
 	for (;;) {
 		struct wf_entry *entry = account_take_first(account);
 
@@ -161,6 +165,7 @@ static struct wf_account *account_create(struct wf_port *port,
 	account->user.forked = account_forked;
 	tev_list_init(&account->user.link);
 	atomic_init(&account->refs, 1);
+	account->ending = false;
 	account->port = port;
 	account->crew = wf_crew_ref(crew);
 	account->ops = ops;
@@ -245,7 +250,8 @@ void wf_account_fetch_ids(struct wf_account *account)
 
 void wf_account_emptied(struct wf_account *account)
 {
-	if (wf_crew_stopped(account->crew)) {
+	/* Each entry that is taken out may free the pool, or another one. */
+	if (wf_crew_stopped(account->crew) && !account->ending) {
 		account_end(account);
 	}
 }

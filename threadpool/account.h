@@ -34,6 +34,7 @@ struct wf_entry_ops {
 struct wf_account {
 	struct wf_port_user user; /* O: in the port's list */
 	atomic_uint refs;         /* A: [AC1] its loop's; of those cut off */
+	bool ending;              /* O: its entries are being taken out */
 	struct wf_port *port;     /* I: */
 	struct wf_crew *crew;     /* I: a share */
 	const struct wf_entry_ops *ops; /* I: */

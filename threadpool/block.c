@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "engine/base.h"
+
 static void note_top(const void *ptr, int depth, int max_depth, int is_ref,
 		     void *private_data)
 {
@@ -73,10 +75,23 @@ void wf_block_take(void *pp_block)
 	}
 }
 
+/* There beside weft-owner, which learns from the move who has let go. */
+void tev_owner_watches(void) __attribute__((weak));
+
+/* What hangs nowhere is only looked at, not written: so its lines stay in the
+ * caches of both who pass it to each other. */
+static void block_hang(TALLOC_CTX *mem_ctx, void *block)
+{
+	if (mem_ctx != NULL || talloc_parent(block) != NULL ||
+	    tev_unlikely(tev_owner_watches != NULL)) {
+		(void)talloc_steal(mem_ctx, block);
+	}
+}
+
 void wf_block_detach(void *block)
 {
 	if (block != NULL) {
-		(void)talloc_steal(NULL, block);
+		block_hang(NULL, block);
 	}
 }
 
@@ -87,7 +102,7 @@ void wf_block_give(TALLOC_CTX *mem_ctx, void *block, void *pp_block)
 		return;
 	}
 	if (block != NULL) {
-		(void)talloc_steal(mem_ctx, block);
+		block_hang(mem_ctx, block);
 	}
 	memcpy(pp_block, &block, sizeof(block));
 }

@@ -44,9 +44,9 @@ struct pthreadpool_tevent {
 };
 
 struct compat_job {
-	struct wf_task task;                        /* see task.h */
 	void (*fn)(void *private_data);             /* I: */
 	void *private_data;                         /* I: */
+	struct wf_task task;                        /* see task.h */
 	struct pthreadpool_tevent_job_state *state; /* O: NULL: nobody waits */
 };
 

@@ -65,6 +65,12 @@ struct wf_crew {
 	struct wf_park park; /* see park.h */
 };
 
+/* Whether a worker that has run dry looks on for a moment; linger.c. */
+struct wf_linger {
+	unsigned sits_out; /* O: so often it does not */
+	unsigned penalty;  /* O: so often, after the last time */
+};
+
 /* A thread of a crew. */
 struct wf_worker {
 	struct wf_bed bed;    /* see park.h */
@@ -75,8 +81,9 @@ struct wf_worker {
 	uint64_t now_ns;      /* O: when it was last through with a job, or 0 */
 	bool now_exact;       /* O: else to the last tick */
 	unsigned nesting;     /* O: weft_blocking_begin() */
-	bool counted;         /* O: by the gate of its job's lane */
-	bool owes_look;       /* O: it has queued a job, and woken nobody */
+	struct wf_linger linger;  /* O: */
+	bool counted;             /* O: by the gate of its job's lane */
+	bool owes_look;           /* O: it has queued a job, and woken nobody */
 	int credit[WF_LANES_MAX]; /* O: how lanes take turns */
 	/* Of each lane that it has served. Set under the park's lock, read by
 	 * others under that. */

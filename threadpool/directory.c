@@ -10,10 +10,10 @@
  *     can have come in its stead.
  *
  * Threads: see the header.
- * Ordering: the lock; [DI1] removals are counted: the count is added with
- * release after the removal, and loaded with acquire before a remembered place
- * is trusted. A context that moved here from another thread came with an order
- * of its own, so what that thread removed before is seen.
+ * Ordering: the lock. Removals are counted, relaxed: a context comes to an
+ * address, or to another thread, in an order of its own, so who asks for it
+ * sees the count of what was removed there before; and what the count says is
+ * looked for under the lock.
  */
 #include "threadpool/directory.h"
 
@@ -29,7 +29,7 @@ static struct {
 	pthread_mutex_t lock;
 	bool ready;                                 /* L(lock) */
 	struct tev_list buckets[DIRECTORY_BUCKETS]; /* L(lock) */
-	_Atomic(uint64_t) removals;                 /* A: [DI1] */
+	_Atomic(uint64_t) removals;                 /* A: relaxed, see above */
 } directory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* O: of each thread */
@@ -67,9 +67,9 @@ struct wf_place *wf_directory_find(const void *context)
 	struct wf_place *place = NULL;
 	struct tev_list *link = NULL;
 	struct tev_list *bucket = NULL;
-	/* [DI1] acquire. */
+	/* Relaxed: see above. */
 	uint64_t removals = atomic_load_explicit(&directory.removals,
-						 memory_order_acquire);
+						 memory_order_relaxed);
 
 	if (tev_likely(last.context == context && last.removals == removals)) {
 		return last.place;
@@ -108,9 +108,9 @@ void wf_directory_remove(struct wf_place *place)
 	wf_directory_lock();
 	tev_list_remove(&place->bucket);
 	wf_directory_unlock();
-	/* [DI1] release. */
+	/* Relaxed: see above. */
 	(void)atomic_fetch_add_explicit(&directory.removals, 1,
-					memory_order_release);
+					memory_order_relaxed);
 }
 
 void wf_directory_each_locked(void (*visit)(struct wf_place *place))

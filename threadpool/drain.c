@@ -21,8 +21,9 @@
  *     run by its sender passes wf_drain_enter(): that finds the pool draining,
  *     or its hands are seen by every later check until they have given the job
  *     away.
- *  2. Nobody is told too early. A check looks at all shards, then at the hands,
- *     the keys and the beds, and at all shards once more. If all shards were
+ *  2. Nobody is told too early. A check looks first whether anybody waits: who
+ *     does has told all shards before. Then it looks at all shards, then at the
+ *     hands, the keys and the beds, and at all shards once more. If those were
  *     empty at both looks and accepted nothing in between, then they were empty
  *     all the time. So no bed can have begun to serve, nothing can have moved
  *     up from behind its key, and no hands can have taken anything out: each
@@ -32,7 +33,8 @@
  *     by a full fence and a look at draining: a worker's when it finds nothing
  *     more, a canceller's, that of the hands. Begin stores draining, fence,
  *     checks: one of them sees the other. A check that finds something leaves
- *     it to the look that follows that.
+ *     it to the look that follows that; one that finds nobody waiting, to
+ *     begin, which checks after it has begun to wait.
  *  4. A pool that is through stays so, as it takes nothing more.
  *  5. Results are posted before a bed stops serving or hands are empty, so who
  *     is told finds all of them posted before.
@@ -43,7 +45,7 @@
  * Threads: any.
  * Ordering: [DR1] the fences of 1 and 3; release of bed and hands, acquire
  * here. Locks: the list of crews, under it one of a shard or park at a time.
- * Not here: the request (drain_send.c).
+ * Model: docs/models/drain.pml.  Not here: the request (drain_send.c).
  */
 #include "threadpool/drain.h"
 
@@ -137,6 +139,16 @@ static bool drain_is_through(struct wf_crew *elder)
 
 /* ---- who waits ---- */
 
+static bool drain_is_awaited(struct wf_crew *elder)
+{
+	bool awaited = false;
+
+	wf_park_lock(&elder->park);
+	awaited = !tev_list_empty(&elder->drains);
+	wf_park_unlock(&elder->park);
+	return awaited;
+}
+
 /* The first of those who wait, who does not any more. */
 static struct wf_drain *drain_take_first(struct wf_crew *elder)
 {
@@ -156,7 +168,10 @@ void wf_drain_check(struct wf_crew *crew)
 {
 	struct wf_crew *elder = wf_crew_elder(crew);
 
-	if (!wf_crew_draining(elder) || !drain_is_through(elder)) {
+	/* In this order: while the shards are being told somebody may see the
+	 * pool drained, find all places empty, and be overtaken by a job. */
+	if (!wf_crew_draining(elder) || !drain_is_awaited(elder) ||
+	    !drain_is_through(elder)) {
 		return;
 	}
 	for (;;) {

@@ -10,6 +10,7 @@ enum wf_fork_rank {
 	WF_FORK_PORTS,
 	WF_FORK_ADDRESSES,
 	WF_FORK_GRACE,
+	WF_FORK_STALLS,
 	WF_FORK_RANKS,
 };
 

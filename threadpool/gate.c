@@ -419,8 +419,8 @@ unsigned wf_lane_room(struct wf_lane *lane)
 	}
 	room = gate_less(limit,
 			 gate_get(&gate->running) + gate_get(&gate->owed)) +
-	       gate_less(lane->reserved, running);
-	own = gate_less(lane->max, running);
+	       gate_less(gate_get(&lane->reserved), running);
+	own = gate_less(gate_get(&lane->max), running);
 	return room < own ? room : own;
 }
 
@@ -447,13 +447,10 @@ bool wf_lane_enter(struct wf_lane *lane, bool *ret_counted)
 	return may;
 }
 
-void wf_lane_leave(struct wf_lane *lane, bool counted)
+void wf_lane_leave(struct wf_lane *lane)
 {
 	struct wf_gate *gate = &lane->crew->gate;
 
-	if (tev_likely(!counted)) {
-		return;
-	}
 	(void)pthread_mutex_lock(&gate->lock);
 	/* [LN1] release: room made. The caller looks at the queues, with a full
 	 * fence between; pairs with wf_worker_call_for(). */

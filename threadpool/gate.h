@@ -90,9 +90,9 @@ bool wf_lane_is_open(const struct wf_lane *lane);
 /* One more of its jobs is about to run; or has, or has not been found after
  * all: then the caller looks at the queues again [LN1].
  * Thread: any.  Lock: takes the gate's, in a shaped crew.
- * Return of enter: false: it may not. *@ret_counted is for leave. */
+ * Return of enter: false: it may not. *@ret_counted: it will have to leave. */
 bool wf_lane_enter(struct wf_lane *lane, bool *ret_counted);
-void wf_lane_leave(struct wf_lane *lane, bool counted);
+void wf_lane_leave(struct wf_lane *lane);
 
 /* Checks that all reserves leave a worker of @max.
  * Thread: any that holds the gate's lock. */

@@ -48,11 +48,12 @@
 #define JOB_PARTS_DEFAULT 16
 #define JOB_PARTS_MAX     65536
 
+/* What the worker needs stands together: see work.h. */
 struct job {
-	struct wf_task task;         /* see task.h */
-	struct wf_listener listener; /* see stream.h */
 	weft_job_fn_t fn;            /* I: */
 	void *block;                 /* Q: */
+	struct wf_task task;         /* see task.h */
+	struct wf_listener listener; /* see stream.h */
 	struct job_state *state;     /* O: NULL: nobody waits */
 	struct wf_label label;       /* I: */
 	struct wf_keyed keyed[];     /* see keyed.h: one, if it has a key */

@@ -322,3 +322,10 @@ int weft_pool_jobs(struct weft_pool *pool, TALLOC_CTX *mem_ctx, unsigned max,
 	return wf_jobs_list(wf_pool_crew(pool), mem_ctx, max, ret_jobs,
 			    ret_count);
 }
+
+int weft_pool_stop_job(struct weft_pool *pool, uint64_t id)
+{
+	bool found = id != 0 && wf_poke_tell_id(wf_pool_crew(pool), id);
+
+	return found ? 0 : ENOENT;
+}

@@ -42,6 +42,7 @@
 #include "threadpool/grace.h"
 #include "threadpool/latest.h"
 #include "threadpool/port_inside.h"
+#include "threadpool/probe.h"
 
 /* What stands in weft_msg.reserved between post and run or cancel. */
 struct mailbox_envelope {
@@ -166,6 +167,7 @@ static void msg_deliver(struct wf_msg *arrived, struct tevent_context *ev,
 		msg->cancel(msg);
 		return;
 	}
+	wf_probe_dispatch(mailbox->id);
 	msg->run(mailbox, msg);
 }
 
@@ -186,6 +188,7 @@ static int front_accept(struct wf_front *front, struct weft_msg *msg)
 	if (!accepted) {
 		return ECANCELED;
 	}
+	wf_probe_post(front->resident.id);
 	wf_port_listen_again(front->port);
 	return 0;
 }

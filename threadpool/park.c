@@ -348,6 +348,19 @@ static bool park_take_token_locked(struct wf_park *park)
 	return free;
 }
 
+bool wf_park_take_token(struct wf_park *park)
+{
+	bool mine = false;
+
+	if (wf_park_is_searching(park)) {
+		return false;
+	}
+	wf_park_lock(park);
+	mine = !park->stopped && park_take_token_locked(park);
+	wf_park_unlock(park);
+	return mine;
+}
+
 static bool park_dismissed_locked(struct wf_bed *bed)
 {
 	/* Relaxed: written under the lock. */

@@ -162,6 +162,13 @@ static inline bool wf_park_found(struct wf_park *park, bool token)
  *         must leave. */
 bool wf_park_enter(struct wf_park *park, struct wf_bed *bed, bool token);
 
+/* The worker has found nothing, and looks on for a while before it enters:
+ * takes the token, unless another one has it. Afterwards it looks at the
+ * queues.
+ * Thread: worker.  Lock: takes the park's if nobody has the token.
+ * Return: whether the worker has it now. */
+bool wf_park_take_token(struct wf_park *park);
+
 /* There was a job after all: takes the announcement back.
  * Thread: worker.  Lock: takes the park's.
  * Return: whether the worker has the token. */

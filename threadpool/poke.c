@@ -172,9 +172,11 @@ static void poke_spread(struct weft_job *job)
 
 struct poke_round {
 	struct wf_crew *crew;
-	bool all;   /* tell everybody */
-	bool more;  /* somebody was told in this round */
-	bool again; /* one of them is to be interrupted */
+	bool all;    /* tell everybody */
+	uint64_t id; /* tell this one; 0: none */
+	bool found;  /* it runs */
+	bool more;   /* somebody was told in this round */
+	bool again;  /* one of them is to be interrupted */
 };
 
 static void poke_tell_one(struct weft_job *job, struct wf_bed *bed, void *arg)
@@ -182,8 +184,12 @@ static void poke_tell_one(struct weft_job *job, struct wf_bed *bed, void *arg)
 	struct poke_round *round = arg;
 
 	(void)bed;
-	if (wf_work_told(job) ||
-	    (!round->all && !wf_family_told(job->siblings))) {
+	if (round->id != 0 && job->id == round->id) {
+		round->found = true;
+	} else if (!round->all && !wf_family_told(job->siblings)) {
+		return;
+	}
+	if (wf_work_told(job)) {
 		return;
 	}
 	wf_work_tell(job);
@@ -213,23 +219,30 @@ static void poke_one(struct weft_job *job, struct wf_bed *bed, void *arg)
 
 /* Tells the children of those that were told, and theirs, and pokes all that
  * were told. */
-static void poke_all(struct wf_crew *crew, bool all)
+static void poke_turn(struct wf_crew *crew, struct poke_round *round)
 {
-	struct poke_round round = { .crew = crew, .all = all };
-
+	round->crew = crew;
+	round->again = false;
 	wf_park_lock(&crew->park);
 	do {
-		round.more = false;
-		wf_hold_each_locked(&crew->park, poke_tell_one, &round);
-	} while (round.more);
+		round->more = false;
+		wf_hold_each_locked(&crew->park, poke_tell_one, round);
+	} while (round->more);
 	/* [PK6] full fence: states stored, descriptors loaded. Do not weaken.
 	 */
 	tev_fence_full();
-	wf_hold_each_locked(&crew->park, poke_one, &round);
+	wf_hold_each_locked(&crew->park, poke_one, round);
 	wf_park_unlock(&crew->park);
-	if (round.again) {
+	if (round->again) {
 		wf_watch_call(crew, NULL);
 	}
+}
+
+static void poke_all(struct wf_crew *crew, bool all)
+{
+	struct poke_round round = { .all = all };
+
+	poke_turn(crew, &round);
 }
 
 static void poke_one_of_family(struct wf_crew *crew, void *arg)
@@ -260,6 +273,23 @@ void wf_poke_tell_all(struct wf_crew *crew)
 	 * weaken. */
 	tev_fence_full();
 	poke_all(crew, true);
+}
+
+static void poke_one_by_id(struct wf_crew *crew, void *arg)
+{
+	poke_turn(crew, arg);
+}
+
+bool wf_poke_tell_id(struct wf_crew *elder, uint64_t id)
+{
+	struct poke_round round = { .id = id };
+
+	wf_crews_each(elder, poke_one_by_id, &round);
+	if (round.found) {
+		/* Its children may be in crews that came before its own. */
+		wf_crews_each(elder, poke_one_of_family, NULL);
+	}
+	return round.found;
 }
 
 static void poke_nothing(int signum)

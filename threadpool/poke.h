@@ -80,6 +80,12 @@ void wf_poke_tell(struct weft_job *job);
  * Thread: any.  Lock: takes the park's. */
 void wf_poke_tell_all(struct wf_crew *crew);
 
+/* Tells the job @id of the family of @elder to stop, if it runs on a worker,
+ * whoever owns it; with its state.
+ * Thread: any with a share.  Lock: takes the list's of crews and parks'.
+ * Return: whether it runs. */
+bool wf_poke_tell_id(struct wf_crew *elder, uint64_t id);
+
 /* Calls @look for each job that runs on a worker of @crew, the outer ones of a
  * worker after the inner one. It may read what is I: and W: of them, and
  * atomics.

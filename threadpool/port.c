@@ -18,7 +18,8 @@
  *  2. While a handler runs, one of these holds, so that a nested loop gets its
  *     messages too: the word is ARMED or LULLED, the bell is up, or the
  *     immediate is scheduled.
- *  3. The bell is emptied before the word is armed, never after (word.h). With
+ *  3. The bell is emptied before the word is armed, never after (word.h); or
+ *     before all is taken, by a handler that then has a pass follow. With
  *     our own libtevent it is not emptied at all: each ring is reported once,
  *     and "up" means rung and not yet heard.
  *  4. The fd event exists while somebody waits, so tevent_loop_wait() stays as
@@ -302,8 +303,8 @@ static void port_settle(struct wf_port *port)
 }
 
 /* The messages themselves are their users' to dispose of, who may begin to wait
- * anew. */
-static void port_forget(struct wf_port *port)
+ * anew. Not part of the usual way, which stays short without it. */
+static __attribute__((noinline)) void port_forget(struct wf_port *port)
 {
 	struct tev_list users;
 
@@ -443,9 +444,14 @@ static void port_heard(struct tevent_context *ev, struct tevent_fd *fde,
 	(void)flags;
 	wf_port_check_fork(port);
 	port->rounds = 0;
+	/* Heard is what was rung for; and that it is up must not be believed
+	 * from here on, for the report may be a late one, of a bell that was
+	 * silenced meanwhile. */
+	if (!port_is_edge(port)) {
+		wf_bell_silence(port->bell);
+	}
 	(void)wf_port_take(port);
-	/* What was rung for has been heard by this. */
-	port->rung = !port_is_edge(port);
+	port->rung = false;
 	wf_port_schedule(port);
 }
 
@@ -474,12 +480,6 @@ void wf_port_expect(struct wf_port *port)
 void wf_port_unexpect(struct wf_port *port)
 {
 	port->owed--;
-}
-
-void wf_port_home(struct wf_port *port)
-{
-	port->owed--;
-	port->lull.came++;
 }
 
 /* After tevent_re_initialise() both our events are made anew. */
@@ -542,8 +542,10 @@ int wf_port_wait_begin(struct wf_port *port)
 void wf_port_wait_end(struct wf_port *port)
 {
 	port->waiters--;
-	/* A batch that is being delivered ends with a look at this. */
-	if (port->waiters == 0 && port->running == 0 && !port->closed) {
+	/* A batch that is being delivered ends with a look at this; but a loop
+	 * that is turned from inside of it has gone to sleep before. */
+	if (port->waiters == 0 && (port->running == 0 || port->armed) &&
+	    !port->closed) {
 		wf_port_schedule(port);
 	}
 }

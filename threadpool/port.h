@@ -93,9 +93,6 @@ void wf_port_expect(struct wf_port *port);
  * Thread: owner.  Lock: none. */
 void wf_port_unexpect(struct wf_port *port);
 
-/* The same for one that was posted quietly. Thread: owner.  Lock: none. */
-void wf_port_home(struct wf_port *port);
-
 /* Somebody waits, or does not any more: meanwhile tevent_loop_wait() stays.
  * Return of begin: 0; ENOMEM or what eventfd(2) says, and nothing has changed.
  * Thread: owner.  Lock: none. */

@@ -84,6 +84,13 @@ struct wf_port {
  * Thread: any that has them.  Lock: none. */
 void wf_port_add_refs(struct wf_port *port, int64_t amount);
 
+/* As wf_port_unexpect(), for one that was posted quietly. Thread: owner. */
+static inline void wf_port_home(struct wf_port *port)
+{
+	port->owed--;
+	port->lull.came++;
+}
+
 /* What was taken out of the word is to be delivered. Thread: owner. */
 void wf_port_queue(struct wf_port *port, struct tev_word_taken taken);
 

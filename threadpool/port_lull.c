@@ -88,6 +88,8 @@ static void lull_set(struct wf_lull *lull)
 void wf_lull_end(struct wf_lull *lull)
 {
 	TALLOC_FREE(lull->fde);
+	/* It may run out unheard: the next lull sets it anew. */
+	lull->set = false;
 }
 
 void wf_lull_close(struct wf_lull *lull)

@@ -27,6 +27,7 @@
 #include "threadpool/keyed.h"
 #include "threadpool/now.h"
 #include "threadpool/poke.h"
+#include "threadpool/probe.h"
 #include "threadpool/work.h"
 
 /* Of @lane, made on first use; NULL: it is another crew's, or no memory. */
@@ -110,6 +111,7 @@ bool wf_run(struct wf_worker *worker, struct weft_job *job,
 		(void)atomic_fetch_add_explicit(&lane->late, 1,
 						memory_order_relaxed);
 	}
+	wf_probe_start(job);
 	ret_ran->ran = !late;
 	ret_ran->error = late ? ETIMEDOUT : job->ops->call(job);
 	if (tev_unlikely(ret_ran->error == ECANCELED && run_is_late(job))) {
@@ -120,6 +122,7 @@ bool wf_run(struct wf_worker *worker, struct weft_job *job,
 	if (tev_unlikely(generation != crew->generation)) {
 		return false;
 	}
+	wf_probe_finish(job, ret_ran->error);
 	wf_family_end(job);
 	wf_poke_end(job, bed, &crew->park);
 	wf_work_finish(job);

@@ -112,7 +112,8 @@ static inline bool wf_shard_send(struct wf_queued *queued)
  * the owner whose turn it is; now and then of the lowest.
  * Thread: any.  Lock: takes the shard's.
  * Owns:   gives the node to the caller.
- * Return: NULL when there is none. */
+ * Return: NULL when there is none; or when all that were in the queue had been
+ *         cancelled, whatever lies in the inbox: who sleeps looks again. */
 struct wf_queued *wf_shard_pop(struct wf_shard *shard, wf_shard_claim_fn claim,
 			       void *arg);
 

@@ -89,8 +89,14 @@ static int submit_keyed(struct weft_job *job)
 
 static int submit_queue(struct weft_job *job)
 {
-	struct wf_crew *crew = job->queued.flow->lane->crew;
+	struct wf_flow *flow = job->queued.flow;
+	struct wf_crew *crew = flow->lane->crew;
 
+	/* Whatever comes of it: from what was left before nothing more is sent
+	 * past this look at the limit. */
+	if (!flow->shared) {
+		flow->credit = 0;
+	}
 	if (wf_crew_stopped(crew) ||
 	    (wf_crew_draining(crew) && !job->queued.inside)) {
 		return ESHUTDOWN;

@@ -34,6 +34,15 @@
  */
 #include "threadpool/work.h"
 
+#include "threadpool/probe.h"
+
+void wf_work_trace(struct weft_job *job, enum wf_trace_moment moment)
+{
+	struct wf_label label = job->ops->label(job);
+
+	wf_trace_add(moment, job->id, label.name, label.location);
+}
+
 /* One move; false when the work is elsewhere by now. */
 static bool work_move(struct weft_job *job, int from, int to)
 {
@@ -52,6 +61,7 @@ static int work_state(const struct weft_job *job)
 
 void wf_work_queued(struct weft_job *job)
 {
+	wf_probe_submit(job);
 	/* Relaxed: published by the lock of where it waits. */
 	atomic_store_explicit(&job->state, WF_WORK_QUEUED,
 			      memory_order_relaxed);
@@ -77,6 +87,7 @@ bool wf_work_try_cancel(struct weft_job *job)
 {
 	bool won = work_move(job, WF_WORK_QUEUED, WF_WORK_CANCELLED);
 
+	wf_probe_cancel(job);
 	if (!won) {
 		wf_work_tell(job);
 	}
@@ -86,14 +97,6 @@ bool wf_work_try_cancel(struct weft_job *job)
 void wf_work_tell(struct weft_job *job)
 {
 	(void)work_move(job, WF_WORK_RUNNING, WF_WORK_STOPPING);
-}
-
-void wf_work_finish(struct weft_job *job)
-{
-	/* [WK1] release: who comes too late to tell it sees that it is done;
-	 * pairs with work_move(). A move to STOPPING that was in time may be
-	 * overwritten: nothing came with it. */
-	atomic_store_explicit(&job->state, WF_WORK_DONE, memory_order_release);
 }
 
 bool wf_work_told(const struct weft_job *job)

@@ -8,6 +8,7 @@
 
 #include "engine/list.h"
 #include "threadpool/shard.h"
+#include "threadpool/trace.h"
 
 struct weft_job;
 struct wf_family;
@@ -134,7 +135,18 @@ bool wf_work_try_cancel(struct weft_job *job);
 void wf_work_tell(struct weft_job *job);
 
 /* RUNNING | STOPPING -> DONE. Thread: the one that runs it. */
-void wf_work_finish(struct weft_job *job);
+static inline void wf_work_finish(struct weft_job *job)
+{
+	/* [WK1] release: who comes too late to tell it sees that it is done;
+	 * pairs with work_move(). A move to STOPPING that was in time may be
+	 * overwritten: nothing came with it. */
+	atomic_store_explicit(&job->state, WF_WORK_DONE, memory_order_release);
+}
+
+/* Writes down that it is @moment for the job, under its name.
+ * Thread: any that may look at it.  Lock: none. */
+__attribute__((cold)) void wf_work_trace(struct weft_job *job,
+					 enum wf_trace_moment moment);
 
 /* Whether it is STOPPING. Thread: any that may look at it. */
 bool wf_work_told(const struct weft_job *job);

@@ -4,7 +4,9 @@
  *      born, with the token ---> search ---> found: token back, call the next
  *                                  ^  |             if there is more; run it
  *                                  |  v
- *                            woken |  enter the park, look again, sleep
+ *                            woken |  look on for a moment (linger.c)
+ *                                  |  v
+ *                                  |  enter the park, look again, sleep
  *                                  |  |
  *                                  '--+--> nothing for idle_ms: leave, look
  *                                          again, gone
@@ -44,6 +46,7 @@
 #include "threadpool/drain.h"
 #include "threadpool/gate.h"
 #include "threadpool/grace.h"
+#include "threadpool/linger.h"
 #include "threadpool/mark.h"
 #include "threadpool/run.h"
 #include "threadpool/sim_worker.h"
@@ -145,6 +148,13 @@ static struct weft_job *worker_take(struct wf_worker *worker,
 	return NULL;
 }
 
+static void worker_leave(const struct wf_worker *worker, struct wf_lane *lane)
+{
+	if (tev_unlikely(worker->counted)) {
+		wf_lane_leave(lane);
+	}
+}
+
 static struct weft_job *worker_enter(struct wf_worker *worker,
 				     struct wf_lane *lane)
 {
@@ -155,7 +165,7 @@ static struct weft_job *worker_enter(struct wf_worker *worker,
 	}
 	job = worker_take(worker, lane);
 	if (job == NULL) {
-		wf_lane_leave(lane, worker->counted);
+		worker_leave(worker, lane);
 	}
 	return job;
 }
@@ -415,7 +425,7 @@ bool wf_worker_run(struct wf_worker *worker, struct weft_job *job)
 	/* It searches in a moment, so nobody is woken for that one yet. */
 	worker->owes_look = ran.next == crew;
 	worker->nesting = 0;
-	wf_lane_leave(lane, worker->counted);
+	worker_leave(worker, lane);
 	wf_park_awake(&crew->park, &worker->bed);
 	wf_park_done(&worker->bed);
 	job->ops->end(job, ran.error, ran.ran);
@@ -457,8 +467,12 @@ static bool worker_sleep(struct wf_worker *worker, bool *token)
 static bool worker_idle(struct wf_worker *worker, bool *token)
 {
 	struct wf_crew *crew = worker->crew;
-	bool stays = wf_park_enter(&crew->park, &worker->bed, *token);
+	bool stays = false;
 
+	if (wf_linger(worker, token)) {
+		return true;
+	}
+	stays = wf_park_enter(&crew->park, &worker->bed, *token);
 	*token = false;
 	worker->now_ns = 0;
 	worker->owes_look = false;

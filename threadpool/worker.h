@@ -25,8 +25,8 @@ void wf_worker_evict_all(struct wf_crew *crew, int error);
 void wf_worker_evict_lane(struct wf_lane *lane, int error);
 
 /* Takes out the one of @shard, of @lane, that has waited longest, if its
- * priority is not above.
- * Thread: any.  Lock: takes the shard's.
+ * priority is not above; if there is none, one of the lane's others.
+ * Thread: any.  Lock: takes the shards', one at a time.
  * Return: false: there was none. */
 bool wf_worker_evict_oldest(struct wf_lane *lane, struct wf_shard *shard,
 			    unsigned char priority);

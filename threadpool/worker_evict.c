@@ -95,7 +95,15 @@ bool wf_worker_evict_oldest(struct wf_lane *lane, struct wf_shard *shard,
 {
 	bool ok = wf_worker_evict_one(lane, shard, priority, UINT64_MAX,
 				      EAGAIN);
+	unsigned i = 0;
 
+	/* It is the lane that is full, perhaps by what others have sent. */
+	for (i = 0; !ok && i < lane->crew->shard_count; i++) {
+		if (&lane->shards[i] != shard) {
+			ok = wf_worker_evict_one(lane, &lane->shards[i],
+						 priority, UINT64_MAX, EAGAIN);
+		}
+	}
 	if (ok) {
 		wf_lane_changed(lane);
 	}

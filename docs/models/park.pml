@@ -13,13 +13,17 @@
  * Weak memory: the stores to what is read without the lock (job count, idle
  * count, worker count, token) pass through store buffers, one for each thread
  * and variable, drained at arbitrary times by the process "memory", by a fence
- * or by a lock. That is weaker than x86.
+ * or by a lock. That is weaker than x86. Where a mutant has no fence behind a
+ * lock, the next who takes the lock sees all that was stored, but nobody else.
  *
  * Without MAYFAIL all jobs but the first QUICK wait for each other: each must
  * have started before any of them ends (J - QUICK <= W). A worker left asleep,
  * or unborn, beside a queued job is then a deadlock, so work conservation is
  * checked, not merely progress. With MAYFAIL each job must end: run, or
  * refused because no worker can be made.
+ *
+ * With LINGER a worker that has found nothing may take the token, if it is free,
+ * and search again before it sleeps.
  *
  * With BLOCK at most M workers are to be active, and each job sleeps in the
  * system until NEED jobs have started; for each that sleeps one more worker may
@@ -55,30 +59,39 @@
  * LONG none born, two submitters, they may leave: -DJPS=2 -DQUICK=2 -DLEAVE
  * LONG three workers awake: -DW=3 -DBORN=3
  * LONG births fail, three jobs: -DS=1 -DJPS=3 -DMAYFAIL -DLEAVE
+ * RUN they linger: -DBORN=2 -DLINGER
+ * RUN they linger, one submitter, quick jobs first: -DBORN=2 -DS=1 -DJPS=3 -DQUICK=1 -DLINGER
+ * RUN none born, they linger and may leave: -DS=1 -DJPS=2 -DLINGER -DLEAVE
+ * MUTANT who lingers forgets the token: -DBORN=2 -DLINGER -DBUG_LINGER_NAMELESS
+ * MUTANT who lingered wakes nobody: -DBORN=2 -DLINGER -DBUG_NO_CHAIN
  * MUTANT no fence in submit: -DBORN=2 -DBUG_NO_FENCE_SUBMIT
- * MUTANT no fence in park: -DBORN=2 -DBUG_NO_FENCE_PARK
+ * MUTANT no fence in park: -DBORN=2 -DUNFENCED -DBUG_NO_FENCE_PARK
  * MUTANT no second look: -DBORN=2 -DBUG_NO_RECHECK
  * MUTANT finder wakes nobody: -DBORN=2 -DBUG_NO_CHAIN
  * MUTANT finder wakes nobody, births: -DBUG_NO_CHAIN
+ * MUTANT finder looks without a fence: -DBORN=2 -DBUG_FOUND_NO_FENCE
  * MUTANT finder keeps the token: -DBORN=2 -DBUG_KEEP_TOKEN
  * MUTANT the popped one forgets the token: -DBORN=2 -DBUG_NAMELESS
  * MUTANT the token is set again: -DBORN=2 -DS=1 -DJPS=3 -DQUICK=1 -DBUG_BLIND_TOKEN
  * MUTANT failed birth keeps the token: -DMAYFAIL -DBUG_BIRTH_TOKEN
  * MUTANT failed birth does not look: -DMAYFAIL -DBUG_BIRTH_NO_LOOK
+ * MUTANT failed birth, looks without a fence: -DMAYFAIL -DUNFENCED -DBUG_BIRTH_NO_FENCE
  * MUTANT failed birth refuses nothing: -DMAYFAIL -DBUG_NO_REFUSE
  * MUTANT failed worker_init does not look: -DS=1 -DJPS=2 -DMAYFAIL -DINIT -DBUG_BIRTH_NO_LOOK
  * MUTANT failed worker_init refuses nothing: -DS=1 -DJPS=2 -DMAYFAIL -DINIT -DBUG_NO_REFUSE
  * MUTANT relied on between two jobs, does not look: -DS=1 -DJPS=3 -DQUICK=1 -DBUG_NO_LOOK_BUSY
  * MUTANT relied on, looks without a fence: -DS=1 -DJPS=3 -DQUICK=1 -DBUG_NO_FENCE_BUSY
  * MUTANT leaver does not look: -DBORN=2 -DLEAVE -DBUG_LEAVE_NO_LOOK
+ * MUTANT leaver looks without a fence: -DBORN=2 -DLEAVE -DUNFENCED -DBUG_LEAVE_NO_FENCE
  * MUTANT leaver ignores the token: -DBORN=2 -DLEAVE -DBUG_LEAVE_POPPED
  * MUTANT sleeps without a look: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DBUG_BLOCK_NO_LOOK
- * MUTANT sleeps, looks without a fence: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DBUG_BLOCK_NO_FENCE
+ * MUTANT sleeps, looks without a fence: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DUNFENCED -DBUG_BLOCK_NO_FENCE
  * MUTANT who wakes forgets the sleepers: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=2 -DBUG_FORGET_BLOCKED
  * MUTANT two that are too many leave at once: -DBLOCK -DW=3 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DBUG_QUIT_UNLOCKED
  * MUTANT the last one leaves: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DBUG_QUIT_LAST
  * MUTANT leaves with the token: -DBLOCK -DW=2 -DM=1 -DS=1 -DJPS=3 -DNEED=2 -DBUG_QUIT_TOKEN
  * MUTANT more may run, nobody looks: -DGROW -DW=2 -DM=2 -DS=1 -DJPS=2 -DBUG_GROW_NO_LOOK
+ * MUTANT more may run, looks without a fence: -DGROW -DW=2 -DM=2 -DS=1 -DJPS=2 -DUNFENCED -DBUG_GROW_NO_FENCE
  * MUTANT sent away, but still counted: -DSHRINK -DW=2 -DM=2 -DS=1 -DJPS=1 -DBORN=2 -DLEAVE -DBUG_DISMISSED_COUNTED
  */
 #ifndef W
@@ -126,6 +139,9 @@ short pk[T];			/* buffered change of it */
 #endif
 #if defined(GROW)
 byte max = M - 1;		/* written under the lock, flushed with it */
+#ifdef BUG_GROW_NO_FENCE
+bool pm = false;		/* buffered store max = M */
+#endif
 #elif defined(SHRINK)
 byte max = M;
 #else
@@ -157,12 +173,54 @@ inline flush(t) {
 		blocked = blocked + pk[t]; pk[t] = 0;
 #endif
 		if :: pclr[t] -> searching = false; pclr[t] = false :: else fi;
+#ifdef BUG_GROW_NO_FENCE
+		if :: pm -> max = M; pm = false :: else fi;
+#endif
 		if :: t < W && pb[t] -> busy[t] = true; pb[t] = false :: else fi
 	}
 }
+#ifdef UNFENCED
+#if T > 4
+#define FLUSH_FIFTH flush(4)
+#else
+#define FLUSH_FIFTH skip
+#endif
+#if T > 3
+#define FLUSH_FOURTH flush(3)
+#else
+#define FLUSH_FOURTH skip
+#endif
+inline lock(t) {
+	atomic {
+		!lk -> lk = true;
+		flush(0); flush(1); flush(2); FLUSH_FOURTH; FLUSH_FIFTH
+	}
+}
+#else
 inline lock(t)   { atomic { !lk -> lk = true; flush(t) } }
+#endif
 /* Release, and the full fence that follows it in the C code. */
 inline unlock(t) { atomic { flush(t); lk = false } }
+#if defined(BUG_NO_FENCE_PARK)
+#define UNLOCK_PARKED(t) lk = false
+#else
+#define UNLOCK_PARKED(t) unlock(t)
+#endif
+#if defined(BUG_BLOCK_NO_FENCE)
+#define UNLOCK_BLOCKED(t) lk = false
+#else
+#define UNLOCK_BLOCKED(t) unlock(t)
+#endif
+#if defined(BUG_BIRTH_NO_FENCE)
+#define UNLOCK_FAILED(t) lk = false
+#else
+#define UNLOCK_FAILED(t) unlock(t)
+#endif
+#if defined(BUG_LEAVE_NO_FENCE)
+#define UNLOCK_LEFT(t) lk = false
+#else
+#define UNLOCK_LEFT(t) unlock(t)
+#endif
 
 #define DRAIN(t) \
 	:: atomic { pq[t] > 0 -> qn = qn + pq[t]; pq[t] = 0 } \
@@ -193,6 +251,9 @@ proctype memory() {
 #endif
 #if W > 2
 	:: atomic { pb[2] -> busy[2] = true; pb[2] = false }
+#endif
+#ifdef BUG_GROW_NO_FENCE
+	:: atomic { pm -> max = M; pm = false }
 #endif
 	DRAIN(0)
 	DRAIN_BLOCKED(0)
@@ -249,7 +310,7 @@ inline birth_failed(t, has) {
 	if :: has -> pclr[t] = true :: else fi;
 #endif
 	none = (workers + pw[t] == 0);
-	unlock(t);
+	UNLOCK_FAILED(t);
 #ifndef BUG_BIRTH_NO_LOOK
 	if
 	:: qn > 0 && none ->
@@ -429,7 +490,9 @@ search:
 			pclr[me] = true;
 #endif
 #ifndef BUG_NO_CHAIN
+#ifndef BUG_FOUND_NO_FENCE
 			flush(me);	/* fence before looking again */
+#endif
 			if :: qn > 0 -> wake_one(me) :: else fi
 #endif
 		:: else ->
@@ -456,11 +519,7 @@ search:
 #ifdef BLOCK
 		lock(me);
 		pk[me] = pk[me] + 1;
-#ifdef BUG_BLOCK_NO_FENCE
-		lk = false;
-#else
-		unlock(me);
-#endif
+		UNLOCK_BLOCKED(me);
 #ifndef BUG_BLOCK_NO_LOOK
 		if :: qn > 0 -> wake_one(me) :: else fi;
 #endif
@@ -478,15 +537,29 @@ search:
 #endif
 	:: else
 	fi;
-	/* nothing found: get onto the idle stack */
+#ifdef LINGER
+	/* nothing found: perhaps looks on, and others rely on that */
+	if
+	:: !token ->
+		lock(me);
+		if
+		:: !searching ->
+			searching = true;
+#ifndef BUG_LINGER_NAMELESS
+			token = true
+#endif
+		:: else
+		fi;
+		unlock(me);
+		if :: token -> goto search :: else fi
+	:: true
+	fi;
+#endif
+	/* get onto the idle stack */
 	lock(me);
 	onstack[me] = true; parked[me] = true; pi[me] = pi[me] + 1;
 	if :: token -> pclr[me] = true; token = false :: else fi;
-#ifdef BUG_NO_FENCE_PARK
-	lk = false;			/* release, nothing drained */
-#else
-	unlock(me);
-#endif
+	UNLOCK_PARKED(me);
 #ifndef BUG_NO_RECHECK
 	if
 	:: qn > 0 ->
@@ -550,7 +623,7 @@ leave:
 			onstack[me] = false; parked[me] = false;
 			pi[me] = pi[me] - 1; pw[me] = pw[me] - 1
 		fi;
-		unlock(me);
+		UNLOCK_LEFT(me);
 #ifndef BUG_LEAVE_NO_LOOK
 		if
 		:: qn > 0 ->
@@ -595,8 +668,13 @@ proctype resizer(byte me) {
 	byte w; short ways, rw, ri, rb; bool newborn, none;
 	lock(me);
 #ifdef GROW
+#ifdef BUG_GROW_NO_FENCE
+	pm = true;
+	lk = false;
+#else
 	max = M;
 	unlock(me);
+#endif
 #ifndef BUG_GROW_NO_LOOK
 	if :: qn > 0 -> wake_one(me) :: else fi
 #endif

@@ -199,6 +199,27 @@ static int life_files(struct life *life, const struct options *options)
 	return 0;
 }
 
+/* Who has the same user as the shelf may look into it. */
+static int life_monitor(struct life *life, const char *path)
+{
+	const struct weft_monitor_options monitor_options = {
+		.may_stop = true,
+	};
+	struct weft_pool *pool = work_place_pool(life->shelf.place);
+	struct weft_monitor *monitor = NULL;
+	int ret = 0;
+
+	if (path == NULL) {
+		return 0;
+	}
+	ret = weft_monitor_create(life, life->ev, path, &monitor_options,
+				  &monitor);
+	if (ret == 0 && pool != NULL) {
+		ret = weft_monitor_add_pool(monitor, "shelf", pool);
+	}
+	return ret == 0 ? 0 : complain("cannot open the monitor", path, ret);
+}
+
 static int life_start(struct life *life, const struct options *options)
 {
 	char port[16] = { 0 };
@@ -217,6 +238,9 @@ static int life_start(struct life *life, const struct options *options)
 	ret = life_place(life, options);
 	if (ret == 0) {
 		ret = life_signals(life);
+	}
+	if (ret == 0) {
+		ret = life_monitor(life, options->monitor);
 	}
 	if (ret != 0) {
 		return ret;

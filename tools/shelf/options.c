@@ -34,6 +34,7 @@ static const char help[] =
 	"  --drain SECONDS  how long SIGTERM waits for answers (30)\n"
 	"  --nice N         nice value of the workers, 0 to 19 (10)\n"
 	"  --inline         do the work in the loop, without threads\n"
+	"  --monitor PATH   a socket for weft-top, which may stop jobs\n"
 	"  --help           this text\n"
 	"  --version        the version\n"
 	"\n"
@@ -63,6 +64,7 @@ enum {
 	OPTION_DRAIN,
 	OPTION_NICE,
 	OPTION_INLINE,
+	OPTION_MONITOR,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -77,6 +79,7 @@ static const struct option names[] = {
 	{ "drain", required_argument, NULL, OPTION_DRAIN },
 	{ "nice", required_argument, NULL, OPTION_NICE },
 	{ "inline", no_argument, NULL, OPTION_INLINE },
+	{ "monitor", required_argument, NULL, OPTION_MONITOR },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -141,6 +144,9 @@ static bool option_take(struct options *options, int option)
 		return ok;
 	case OPTION_INLINE:
 		options->here = true;
+		return true;
+	case OPTION_MONITOR:
+		options->monitor = optarg;
 		return true;
 	default:
 		return false; /* getopt_long has said why */

@@ -17,6 +17,7 @@ struct options {
 	unsigned drain_seconds;
 	int nice;
 	bool here;
+	const char *monitor; /* NULL: none */
 };
 
 enum options_verdict {
