@@ -114,6 +114,7 @@ ENGINE_TESTS := \
 ENGINE_UNIT_TESTS := \
 	heap \
 	immediate_store \
+	passed_engine \
 
 ENGINE_MAP := engine/libtevent.map
 ENGINE_UNIT_CFLAGS := $(LIB_CFLAGS) -Iinclude $(TALLOC_CFLAGS)

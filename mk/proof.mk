@@ -10,6 +10,27 @@ sweep: all tests ## each call of the libraries fails, in each test, for SWEEP_SE
 	@BUILDDIR='$(BUILDDIR)' $(SANITIZER_ENV) tools/sweep \
 		--seconds $(SWEEP_SECONDS) $(SWEEP_TESTS)
 
+SIM_RUNS ?= 1000000
+
+.PHONY: orders proof
+
+orders: $(TESTDIR)/sim_pool.t ## a simulated program in SIM_RUNS orders
+	@TEST_SCALE=10 SIM_RUNS=$(SIM_RUNS) $(TESTDIR)/sim_pool.t
+
+# One after the other, and it goes on where it was: see tools/proof.
+PROOF_MINUTES ?= 60
+PROOF_PARTS ?=
+
+proof: ## all that looks for mistakes at length, PROOF_MINUTES and more
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' MAKEFLAGS= tools/proof \
+		--minutes $(PROOF_MINUTES) $(PROOF_PARTS)
+
+.PHONY: mutate
+
+mutate: ## each rule of docs/ordering.md is broken, one at a time: who notices
+	@nice -n 10 tools/mutate --tree $(BUILD)/mutate \
+		--markdown docs/mutations.md
+
 # Fuzzers, tools/fuzz/NAME.c: the libraries once more, by clang, with the
 # sanitizers and the counters that libFuzzer steers by. Left out where clang has
 # no libFuzzer.
@@ -62,7 +83,8 @@ fuzzers:
 endif
 
 fuzz: fuzzers $(if $(wildcard $(STOCK_HEADER)),$(STOCK_WALK)) ## random bytes as API calls and as HTTP, FUZZ_SECONDS each
-	@BUILDDIR='$(BUILDDIR)' tools/fuzz/run --seconds $(FUZZ_SECONDS)
+	@BUILDDIR='$(BUILDDIR)' tools/fuzz/run --seconds $(FUZZ_SECONDS) \
+		$(FUZZ_NAMES)
 
 # Their known inputs, in the default variant: tests/fuzz.t.
 ifeq ($(VARIANT),release)
@@ -70,3 +92,62 @@ check: fuzzers
 endif
 
 -include $(FUZZ_DEPENDS)
+
+# Stories of real threads, of which a seed says who moves (tests/turn/sched.c):
+# the libraries once more, as for ThreadSanitizer, but linked with functions of
+# ours in place of its own. At fixed addresses, so that a run can be had again.
+TURN_RUNS ?= 20000
+TURNDIR := $(BUILDDIR)/turns
+TURN_PROGRAMS := $(TURNDIR)/stories $(TURNDIR)/wrong
+TURN_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -Iinclude -fno-common -pthread \
+	$(WARNINGS) $(TALLOC_CFLAGS) $(URCU_CFLAGS) -O1 -g
+TURN_VOLATILE := $(if $(findstring clang,$(CC)),-mllvm \
+	-tsan-distinguish-volatile,--param=tsan-distinguish-volatile=1)
+TURN_LIBRARY_CFLAGS := $(TURN_CFLAGS) -fsanitize=thread $(TURN_VOLATILE) \
+	-fvisibility=hidden
+turn_objects = $(patsubst %.c,$(TURNDIR)/obj/%.o,$1)
+TURN_STORIES := $(patsubst %,$(TURNDIR)/obj/tests/turn/%.o,boxes jobs stories)
+TURN_WRONG := $(TURNDIR)/obj/tests/turn/wrong.o
+TURN_OBJECTS := $(filter-out $(TURN_STORIES) $(TURN_WRONG),\
+	$(call turn_objects,$(TURN_SRC)))
+TURN_LINK := $(CC) -pthread -no-pie -rdynamic $(TURN_OBJECTS)
+TURN_LIBS := -L$(TURNDIR) -lweft-turns $(TALLOC_LIBS) $(URCU_LIBS) -ldl
+
+$(TURNDIR)/obj/%.o: %.c $(MAKE_PARTS) $(FLAGS_FILE)
+	$(say) CC '$< (turns)'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TURN_LIBRARY_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+# What chooses is not chosen for; it defines what the compiler thinks it knows.
+$(TURN_OBJECTS): TURN_LIBRARY_CFLAGS := \
+	$(TURN_CFLAGS) -fno-builtin
+
+$(TURNDIR)/libweft-turns.a: $(call turn_objects,$(ENGINE_SRC) $(POOL_SRC))
+	$(say) AR $@
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+# How a file is compiled and all is linked, for tools/turns.
+$(TURNDIR)/how: $(MAKE_PARTS) $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(TURN_LIBRARY_CFLAGS) $(CPPFLAGS)' \
+		'$(TURN_LINK) $(TURN_STORIES)' '$(TURN_LIBS)' >$@
+
+$(TURNDIR)/stories: $(TURN_STORIES)
+$(TURNDIR)/wrong: $(TURN_WRONG)
+$(TURN_PROGRAMS): $(TURN_OBJECTS) $(TURNDIR)/libweft-turns.a $(TURNDIR)/how
+	$(say) LD $@
+	$(Q)$(TURN_LINK) $(filter-out $(TURN_OBJECTS),$(filter %.o,$^)) -o $@ \
+		$(TURN_LIBS)
+
+.PHONY: turns
+
+turns: $(TURN_PROGRAMS) ## threads whose turns are chosen, TURN_RUNS seeds a story
+	@BUILDDIR='$(BUILDDIR)' tools/turns --runs $(TURN_RUNS)
+
+ifeq ($(VARIANT),release)
+tests: $(TURN_PROGRAMS)
+endif
+
+-include $(patsubst %.o,%.d,$(TURN_OBJECTS) $(TURN_STORIES) $(TURN_WRONG) \
+	$(call turn_objects,$(ENGINE_SRC) $(POOL_SRC)))

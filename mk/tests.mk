@@ -38,14 +38,17 @@ TREE_TESTS := \
 	install \
 	layering \
 	man \
+	mutate \
 	packages \
 	pairs \
 	probe \
+	proof \
 	readme \
 	rules \
 	style \
 	symbols \
 	syscalls \
+	turns \
 	valgrind \
 
 TESTDIR := $(BUILDDIR)/tests
@@ -142,6 +145,24 @@ $(SHIM): tests/shim.h tests/shim/inside.h $(MAKE_PARTS) $(FLAGS_FILE)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -fPIC -pthread $(WARNINGS) \
 		-O2 -g $(CPPFLAGS) $(LDFLAGS) -shared -o $@ $(filter %.c,$^) \
 		-ldl -lgcc_s
+
+# What plays stories of threads whose turns are chosen: mk/proof.mk.
+TURN_SRC := \
+	tests/turn/atomics.c \
+	tests/turn/boxes.c \
+	tests/turn/clock.c \
+	tests/turn/jobs.c \
+	tests/turn/locks.c \
+	tests/turn/memory.c \
+	tests/turn/play.c \
+	tests/turn/report.c \
+	tests/turn/rules.c \
+	tests/turn/sched.c \
+	tests/turn/stories.c \
+	tests/turn/threads.c \
+	tests/turn/timers.c \
+	tests/turn/waits.c \
+	tests/turn/wrong.c \
 
 CHECK_SCRIPTS := $(SCRIPT_TESTS:%=tests/%.t) \
 	$(if $(filter release,$(VARIANT)),$(TREE_TESTS:%=tests/%.t))

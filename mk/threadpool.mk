@@ -187,6 +187,7 @@ POOL_UNIT_TESTS := \
 	latest \
 	order \
 	park \
+	passed_pool \
 	port_lull \
 	shard \
 	sim_fork \

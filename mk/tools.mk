@@ -43,17 +43,27 @@ OWNER_SRC := \
 
 STRESS_SRC := \
 	tools/stress/address.c \
+	tools/stress/address_owner.c \
+	tools/stress/calls.c \
+	tools/stress/cancel.c \
+	tools/stress/compat.c \
+	tools/stress/expiry.c \
 	tools/stress/fork.c \
+	tools/stress/groups.c \
 	tools/stress/jobs.c \
 	tools/stress/kill.c \
 	tools/stress/kill_jobs.c \
+	tools/stress/kit.c \
 	tools/stress/lanes.c \
 	tools/stress/loops.c \
 	tools/stress/mailbox.c \
 	tools/stress/main.c \
+	tools/stress/opens.c \
 	tools/stress/pairs.c \
 	tools/stress/proxy.c \
 	tools/stress/serial.c \
+	tools/stress/signals.c \
+	tools/stress/streams.c \
 
 WEFT_LIBS := -L$(LIBDIR) -lweft -ltevent $(TALLOC_LIBS)
 WEFT_FILES := $(LIBDIR)/libweft.so.0 $(LIBDIR)/libweft.so \
@@ -105,8 +115,9 @@ $(eval $(call program,$(BINDIR)/weft-stress,$(STRESS_SRC),\
 
 STRESS_SECONDS ?= 60
 
-stress: $(BINDIR)/weft-stress ## every protocol hammered for STRESS_SECONDS
-	$(SANITIZER_ENV) $(BINDIR)/weft-stress --seconds $(STRESS_SECONDS)
+stress: $(BINDIR)/weft-stress ## every protocol hammered for STRESS_SECONDS (STRESSFLAGS=--help)
+	$(SANITIZER_ENV) $(BINDIR)/weft-stress --seconds $(STRESS_SECONDS) \
+		$(STRESSFLAGS)
 
 dropin: all ## Debian's own programs on this library and on the packaged one
 	tools/dropin --library $(LIBDIR)/libtevent.so.0

@@ -11,20 +11,19 @@
  * sleep when the fork comes; under ThreadSanitizer the child starts no threads.
  */
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <weft.h>
 
 #include "tools/stress/stress.h"
 
-#define SENDERS_MAX       3
-#define JOBS              20
-#define FORKS             3
-#define CHILD_SECONDS_MAX 30
+#define SENDERS_MAX 3
+#define JOBS        20
+#define FORKS       3
+
+struct parent {
+	struct stress_dice *dice;
+	struct tevent_context *ev;
+	struct weft_pool *pool;
+};
 
 struct sender {
 	struct weft_pool *pool;
@@ -74,7 +73,7 @@ static void send_jobs(struct tevent_context *ev, struct weft_pool *pool,
 static void *sender_run(void *arg)
 {
 	struct sender *sender = arg;
-	struct tevent_context *ev = tevent_context_init(NULL);
+	struct tevent_context *ev = stress_context();
 	unsigned results = 0;
 	unsigned sent = 0;
 
@@ -107,21 +106,20 @@ static void senders_wait(void)
 static void sender_start(struct sender *sender)
 {
 	pthread_t thread;
-	int ret = pthread_create(&thread, NULL, sender_run, sender);
 
-	if (ret != 0) {
-		stress_give_up("no thread");
-	}
+	stress_start(&thread, sender_run, sender);
 	(void)pthread_detach(thread);
 }
 
 /* Return: the child's exit code. */
-static int child(struct stress_dice *dice, struct tevent_context *ev,
-		 struct weft_pool *pool)
+static int child(void *arg)
 {
+	struct parent *parent = arg;
+	struct tevent_context *ev = parent->ev;
+	struct weft_pool *pool = parent->pool;
 	unsigned inherited = 0;
 	unsigned results = 0;
-	unsigned what = stress_below(dice, STRESS_TSAN ? 3 : 5);
+	unsigned what = stress_below(parent->dice, STRESS_TSAN ? 3 : 5);
 	int ret = 0;
 
 	if (what == 0) {
@@ -154,26 +152,6 @@ static int child(struct stress_dice *dice, struct tevent_context *ev,
 	return ret == 0 && inherited == 0 && !stress_failed() ? 0 : 5;
 }
 
-static void fork_once(struct stress_dice *dice, struct tevent_context *ev,
-		      struct weft_pool *pool)
-{
-	struct stress_dice children = stress_split(dice);
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid < 0) {
-		stress_give_up("no process");
-	}
-	if (pid == 0) {
-		(void)alarm(CHILD_SECONDS_MAX);
-		_exit(child(&children, ev, pool));
-	}
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) != 0) {
-		stress_fail("a child ended with status 0x%x", (unsigned)status);
-	}
-}
-
 /* The results may still lie in the mailbox, but every worker sleeps. */
 static void wait_for_rest(struct weft_pool *pool)
 {
@@ -195,18 +173,15 @@ static bool fork_round(struct stress_dice *dice, unsigned threads)
 		.spare = STRESS_FORKS_AT_REST ? UINT_MAX : 0,
 	};
 	struct sender senders[SENDERS_MAX];
-	struct tevent_context *ev = tevent_context_init(NULL);
-	struct weft_pool *pool = NULL;
+	struct tevent_context *ev = stress_context();
+	struct weft_pool *pool = stress_pool(&options);
+	struct parent parent = { dice, ev, pool };
 	unsigned sender_count = STRESS_FORKS_AT_REST
 					? 0
 					: stress_below(dice, SENDERS_MAX + 1);
 	unsigned results = 0;
 	unsigned i = 0;
-	int ret = weft_pool_create(NULL, &options, &pool);
 
-	if (ev == NULL || ret != 0) {
-		stress_give_up("no pool");
-	}
 	senders_left = sender_count;
 	for (i = 0; i < sender_count; i++) {
 		senders[i] = (struct sender){
@@ -224,7 +199,9 @@ static bool fork_round(struct stress_dice *dice, unsigned threads)
 		if (STRESS_FORKS_AT_REST) {
 			wait_for_rest(pool);
 		}
-		fork_once(dice, ev, pool);
+		/* Each child does something else. */
+		(void)stress_roll(dice);
+		stress_child(child, &parent);
 	}
 	senders_wait();
 	(void)tevent_loop_wait(ev);

@@ -10,12 +10,7 @@
  *  4. Nobody hangs: loops that wait for all their results get them.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-
-#include <weft.h>
 
 #include "tools/stress/stress.h"
 
@@ -23,13 +18,8 @@
 #define SENDS_MAX 300
 #define HELD_MAX  64
 
-struct sums {
-	atomic_uint made; /* A: whoever sees all, sees their blocks gone */
-	atomic_uint freed;
-};
-
 struct block {
-	struct sums *sums;
+	struct stress_sums *sums;
 	unsigned kind;
 	unsigned spin;
 	unsigned runs;
@@ -45,11 +35,10 @@ struct sent {
 };
 
 struct loop {
-	pthread_t thread;
 	struct stress_dice dice;
 	struct weft_pool *shared;
 	struct weft_pool *own;
-	struct sums *sums;
+	struct stress_sums *sums;
 	struct tevent_context *ev;
 	unsigned sends;
 	bool ends_early;
@@ -57,14 +46,9 @@ struct loop {
 	struct sent sent[HELD_MAX];
 };
 
-static void count(atomic_uint *sum)
-{
-	(void)atomic_fetch_add_explicit(sum, 1, memory_order_release);
-}
-
 static int block_destructor(struct block *block)
 {
-	count(&block->sums->freed);
+	stress_freed(block->sums);
 	return 0;
 }
 
@@ -78,7 +62,7 @@ static struct block *block_new(struct loop *loop)
 	block->sums = loop->sums;
 	block->kind = stress_below(&loop->dice, 8);
 	block->spin = stress_below(&loop->dice, 2000);
-	count(&loop->sums->made);
+	stress_made(loop->sums);
 	talloc_set_destructor(block, block_destructor);
 	return block;
 }
@@ -178,17 +162,8 @@ static void step(struct loop *loop)
 		send_one(loop, sent);
 		return;
 	}
-	switch (stress_below(&loop->dice, 4)) {
-	case 0:
-		sent->cancelled = tevent_req_cancel(sent->req) ||
-				  sent->cancelled;
-		break;
-	case 1:
-		TALLOC_FREE(sent->req);
-		break;
-	default:
+	if (!stress_bother(&loop->dice, 4, &sent->req, &sent->cancelled)) {
 		(void)tevent_loop_once(loop->ev);
-		break;
 	}
 }
 
@@ -197,10 +172,7 @@ static void *loop_run(void *arg)
 	struct loop *loop = arg;
 	unsigned i = 0;
 
-	loop->ev = tevent_context_init(NULL);
-	if (loop->ev == NULL) {
-		stress_give_up("no context");
-	}
+	loop->ev = stress_context();
 	for (i = 0; i < loop->sends; i++) {
 		if (stress_once_in(&loop->dice, 40)) {
 			change_own(loop);
@@ -220,37 +192,9 @@ static void *loop_run(void *arg)
 	return NULL;
 }
 
-/* All threads are gone; only workers may still be on their way. */
-static void wait_for_quiet(struct weft_pool *pool, const struct sums *sums)
-{
-	struct weft_pool_stats stats;
-
-	for (;;) {
-		unsigned made = atomic_load_explicit(&sums->made,
-						     memory_order_acquire);
-		unsigned freed = atomic_load_explicit(&sums->freed,
-						      memory_order_acquire);
-
-		weft_pool_stats(pool, &stats);
-		if (freed > made) {
-			stress_fail("%u blocks made, %u freed", made, freed);
-			return;
-		}
-		if (freed == made && stats.queued == 0 && stats.running == 0) {
-			break;
-		}
-		(void)sched_yield();
-	}
-	if (stats.submitted != stats.completed + stats.withdrawn) {
-		stress_fail("submitted %u, completed %u, withdrawn %u",
-			    (unsigned)stats.submitted,
-			    (unsigned)stats.completed,
-			    (unsigned)stats.withdrawn);
-	}
-}
-
 static bool jobs_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	static struct loop loops[LOOPS_MAX];
 	static const unsigned idles[] = { 1, 2, 1000 };
 	struct weft_pool_options options = {
@@ -258,16 +202,12 @@ static bool jobs_round(struct stress_dice *dice, unsigned threads)
 		.max = 1 + stress_below(dice, threads),
 		.idle_ms = idles[stress_below(dice, 3)],
 	};
-	struct sums sums = { .made = 0 };
-	struct weft_pool *pool = NULL;
+	struct stress_sums sums = { .made = 0 };
+	struct weft_pool *pool = stress_pool(&options);
 	unsigned loop_count = 1 + stress_below(dice, LOOPS_MAX);
 	bool stops = stress_once_in(dice, 4);
 	unsigned i = 0;
-	int ret = weft_pool_create(NULL, &options, &pool);
 
-	if (ret != 0) {
-		stress_give_up("no pool");
-	}
 	for (i = 0; i < loop_count; i++) {
 		loops[i] = (struct loop){
 			.dice = stress_split(dice),
@@ -277,20 +217,15 @@ static bool jobs_round(struct stress_dice *dice, unsigned threads)
 			.ends_early = stress_once_in(dice, 2),
 			.shared_may_stop = stops,
 		};
-		ret = pthread_create(&loops[i].thread, NULL, loop_run,
-				     &loops[i]);
-		if (ret != 0) {
-			stress_give_up("no thread");
-		}
 	}
+	stress_crew_start(&crew, loop_run, loops, sizeof(loops[0]), loop_count);
 	if (stops) {
 		stress_dawdle(dice);
 		weft_pool_stop(pool);
 	}
-	for (i = 0; i < loop_count; i++) {
-		(void)pthread_join(loops[i].thread, NULL);
-	}
-	wait_for_quiet(pool, &sums);
+	stress_crew_join(&crew);
+	stress_sums_wait(&sums);
+	stress_settle(pool);
 	talloc_free(pool);
 	return !stress_failed();
 }

@@ -9,29 +9,18 @@
  *  3. A request that its owner keeps ends at most once.
  *  4. A forked child can free all of it, in any order.
  */
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <weft.h>
 
 #include "tools/stress/kill.h"
-#include "tools/stress/stress.h"
 
-#define LOOPS_MAX         3
-#define HELD_MAX          24
-#define STEPS_MAX         300
-#define CHILD_SECONDS_MAX 30
+#define LOOPS_MAX 3
+#define HELD_MAX  24
+#define STEPS_MAX 300
 
 struct kill_loop {
-	pthread_t thread;
 	struct stress_dice dice;
-	struct sums *sums;
+	struct stress_sums *sums;
 	struct weft_pool *shared; /* the maker's handle */
 	bool owner;               /* frees that */
 	unsigned steps;
@@ -217,8 +206,8 @@ static void lane_open(struct kill_loop *loop, struct weft_lane **lane)
 static void loop_open(struct kill_loop *loop)
 {
 	loop->mem = talloc_new(NULL);
-	loop->ev = tevent_context_init(NULL);
-	if (loop->mem == NULL || loop->ev == NULL ||
+	loop->ev = stress_context();
+	if (loop->mem == NULL ||
 	    weft_mailbox_create(loop->ev, loop->ev, NULL, &loop->home) != 0) {
 		stress_give_up("no context");
 	}
@@ -259,8 +248,10 @@ static void loop_close(struct kill_loop *loop)
 }
 
 /* A child ends by _exit(): threads of the parent had some blocks. */
-static int child(struct kill_loop *loop)
+static int child(void *arg)
 {
+	struct kill_loop *loop = arg;
+
 	if (stress_once_in(&loop->dice, 2)) {
 		if (tevent_re_initialise(loop->ev) != 0) {
 			return 3;
@@ -278,26 +269,12 @@ static int child(struct kill_loop *loop)
 
 static void fork_once(struct kill_loop *loop)
 {
-	struct stress_dice dice = stress_split(&loop->dice);
-	int status = 0;
-	pid_t pid = 0;
-
 	if (STRESS_FORKS_AT_REST) {
 		return;
 	}
-	pid = fork();
-	if (pid < 0) {
-		stress_give_up("no process");
-	}
-	if (pid == 0) {
-		(void)alarm(CHILD_SECONDS_MAX);
-		loop->dice = dice;
-		_exit(child(loop));
-	}
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) != 0) {
-		stress_fail("a child ended with status 0x%x", (unsigned)status);
-	}
+	/* Each child does something else. */
+	(void)stress_roll(&loop->dice);
+	stress_child(child, loop);
 }
 
 static void end_something(struct kill_loop *loop)
@@ -355,32 +332,10 @@ static void end_something(struct kill_loop *loop)
 	}
 }
 
-static void turned(struct tevent_context *ev, struct tevent_timer *te,
-		   struct timeval now, void *private_data)
-{
-	bool *over = private_data;
-
-	(void)ev;
-	(void)te;
-	(void)now;
-	*over = true;
-}
-
 /* For a moment: where all parts are held nothing else would come. */
 static void turn(struct kill_loop *loop)
 {
-	bool over = false;
-	struct tevent_timer *te = tevent_add_timer(
-		loop->ev, loop->ev,
-		tevent_timeval_current_ofs(0, stress_below(&loop->dice, 200)),
-		turned, &over);
-
-	if (te == NULL) {
-		stress_give_up("no memory");
-	}
-	while (!over && loop->ev != NULL) {
-		(void)tevent_loop_once(loop->ev);
-	}
+	stress_turn(&loop->ev, stress_below(&loop->dice, 200));
 	if (loop->ev == NULL) {
 		loop_close(loop);
 		loop_open(loop);
@@ -461,30 +416,11 @@ static void *loop_run(void *arg)
 	return NULL;
 }
 
-/* Only workers may still be on their way. */
-static void wait_for_blocks(const struct sums *sums)
-{
-	for (;;) {
-		unsigned made = atomic_load_explicit(&sums->made,
-						     memory_order_acquire);
-		unsigned freed = atomic_load_explicit(&sums->freed,
-						      memory_order_acquire);
-
-		if (freed > made) {
-			stress_fail("%u blocks made, %u freed", made, freed);
-			return;
-		}
-		if (freed == made) {
-			return;
-		}
-		(void)sched_yield();
-	}
-}
-
 static bool kill_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	static struct kill_loop loops[LOOPS_MAX];
-	struct sums sums = { .made = 0 };
+	struct stress_sums sums = { .made = 0 };
 	struct weft_pool *shared = NULL;
 	unsigned loop_count = 1 + stress_below(dice, LOOPS_MAX);
 	struct weft_pool_options options = {
@@ -494,9 +430,8 @@ static bool kill_round(struct stress_dice *dice, unsigned threads)
 	unsigned i = 0;
 
 	/* Whoever attaches must find it, so it goes when all have begun. */
-	if (stress_once_in(dice, 2) &&
-	    weft_pool_create(NULL, &options, &shared) != 0) {
-		stress_give_up("no pool");
+	if (stress_once_in(dice, 2)) {
+		shared = stress_pool(&options);
 	}
 	for (i = 0; i < loop_count; i++) {
 		loops[i] = (struct kill_loop){
@@ -507,22 +442,17 @@ static bool kill_round(struct stress_dice *dice, unsigned threads)
 			.steps = stress_below(dice, STEPS_MAX),
 			.ends_early = stress_once_in(dice, 2),
 		};
-		if (pthread_create(&loops[i].thread, NULL, loop_run,
-				   &loops[i]) != 0) {
-			stress_give_up("no thread");
-		}
 	}
+	stress_crew_start(&crew, loop_run, loops, sizeof(loops[0]), loop_count);
 	stress_dawdle(dice);
 	if (shared != NULL && loop_count > 1 && stress_once_in(dice, 2)) {
 		weft_pool_stop(shared);
 	}
-	for (i = 0; i < loop_count; i++) {
-		(void)pthread_join(loops[i].thread, NULL);
-	}
+	stress_crew_join(&crew);
 	if (loop_count > 1) {
 		talloc_free(shared);
 	}
-	wait_for_blocks(&sums);
+	stress_sums_wait(&sums);
 	return !stress_failed();
 }
 

@@ -2,33 +2,23 @@
 /* Kill: the jobs of the protocol "kill"; kill_jobs.c. */
 #pragma once
 
-#include <stdatomic.h>
-
-#include <weft.h>
-
-struct stress_dice;
-
-/* Who sees that all are freed sees that they are gone. */
-struct sums {
-	atomic_uint made; /* A: released by who makes, or frees, one */
-	atomic_uint freed;
-};
+#include "tools/stress/stress.h"
 
 /* What a job is about, and what it sends home. */
 struct block {
-	struct sums *sums;
+	struct stress_sums *sums;
 	unsigned kind;
 	unsigned seed;
 	unsigned depth;
 };
 
-struct block *kill_block_new(struct sums *sums, struct stress_dice *dice,
+struct block *kill_block_new(struct stress_sums *sums, struct stress_dice *dice,
 			     unsigned depth);
 
 /* Does what the block says. Thread: worker. */
 int kill_work(struct weft_job *job, void *ptr);
 
 /* Submits a job that is embedded in memory of its own, and may cancel it. */
-void kill_submit(struct sums *sums, struct stress_dice *dice,
+void kill_submit(struct stress_sums *sums, struct stress_dice *dice,
 		 struct weft_pool *pool, struct weft_lane *lane,
 		 struct weft_mailbox *home);

@@ -11,24 +11,18 @@
 #include <unistd.h>
 
 #include "tools/stress/kill.h"
-#include "tools/stress/stress.h"
 
 #define DEEP 3
 
 /* ---- blocks ---- */
 
-static void count(atomic_uint *sum)
-{
-	(void)atomic_fetch_add_explicit(sum, 1, memory_order_release);
-}
-
 static int block_destructor(struct block *block)
 {
-	count(&block->sums->freed);
+	stress_freed(block->sums);
 	return 0;
 }
 
-struct block *kill_block_new(struct sums *sums, struct stress_dice *dice,
+struct block *kill_block_new(struct stress_sums *sums, struct stress_dice *dice,
 			     unsigned depth)
 {
 	struct block *block = talloc(NULL, struct block);
@@ -42,7 +36,7 @@ struct block *kill_block_new(struct sums *sums, struct stress_dice *dice,
 		.seed = stress_below(dice, 1000000),
 		.depth = depth,
 	};
-	count(&sums->made);
+	stress_made(sums);
 	talloc_set_destructor(block, block_destructor);
 	return block;
 }
@@ -169,7 +163,7 @@ static void own_done(struct weft_mailbox *home, struct weft_work *ptr,
 	free(own);
 }
 
-void kill_submit(struct sums *sums, struct stress_dice *dice,
+void kill_submit(struct stress_sums *sums, struct stress_dice *dice,
 		 struct weft_pool *pool, struct weft_lane *lane,
 		 struct weft_mailbox *home)
 {

@@ -16,12 +16,7 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-
-#include <weft.h>
 
 #include "tools/stress/stress.h"
 
@@ -68,7 +63,6 @@ struct visit {
 };
 
 struct loop {
-	pthread_t thread;
 	struct scene *scene;
 	struct stress_dice dice;
 	struct tevent_context *ev;
@@ -349,11 +343,8 @@ static void *loop_run(void *arg)
 {
 	struct loop *loop = arg;
 
-	loop->ev = tevent_context_init(NULL);
-	if (loop->ev == NULL ||
-	    weft_pool_attach(loop->ev, loop->scene->pool, &loop->pool) != 0) {
-		stress_give_up("no context");
-	}
+	loop->ev = stress_context();
+	loop->pool = stress_handle(loop->ev, loop->scene->pool);
 	while (loop->sends-- > 0) {
 		step(loop);
 		stress_dawdle(&loop->dice);
@@ -390,9 +381,7 @@ static void scene_open(struct scene *scene, struct stress_dice *dice,
 	if (scene->sleeps) {
 		options.spare = stress_below(dice, 4);
 	}
-	if (weft_pool_create(NULL, &options, &scene->pool) != 0) {
-		stress_give_up("no pool");
-	}
+	scene->pool = stress_pool(&options);
 	for (i = 0; i < LANES; i++) {
 		/* The own lane refuses nothing here: so much never waits. */
 		scene->tracks[i] = (struct track){
@@ -412,22 +401,9 @@ static void scene_open(struct scene *scene, struct stress_dice *dice,
 
 static void scene_close(struct scene *scene)
 {
-	struct weft_pool_stats stats;
 	unsigned i = 0;
 
-	do {
-		(void)sched_yield();
-		weft_pool_stats(scene->pool, &stats);
-	} while (stats.queued + stats.running > 0 ||
-		 stats.workers != stats.idle);
-	/* Read one after the other, but now they stay. */
-	weft_pool_stats(scene->pool, &stats);
-	if (stats.submitted != stats.completed + stats.withdrawn) {
-		stress_fail("submitted %u, completed %u, withdrawn %u",
-			    (unsigned)stats.submitted,
-			    (unsigned)stats.completed,
-			    (unsigned)stats.withdrawn);
-	}
+	stress_settle(scene->pool);
 	for (i = 0; i < scene->track_count; i++) {
 		if (scene->tracks[i].here != 0) {
 			stress_fail("a lane is not empty");
@@ -438,6 +414,7 @@ static void scene_close(struct scene *scene)
 
 static bool lanes_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	static struct loop loops[LOOPS_MAX];
 	static struct scene scene;
 	unsigned loop_count = 1 + stress_below(dice, LOOPS_MAX);
@@ -450,14 +427,9 @@ static bool lanes_round(struct stress_dice *dice, unsigned threads)
 			.dice = stress_split(dice),
 			.sends = stress_below(dice, SENDS_MAX),
 		};
-		if (pthread_create(&loops[i].thread, NULL, loop_run,
-				   &loops[i]) != 0) {
-			stress_give_up("no thread");
-		}
 	}
-	for (i = 0; i < loop_count; i++) {
-		(void)pthread_join(loops[i].thread, NULL);
-	}
+	stress_crew_start(&crew, loop_run, loops, sizeof(loops[0]), loop_count);
+	stress_crew_join(&crew);
 	scene_close(&scene);
 	return !stress_failed();
 }

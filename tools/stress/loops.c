@@ -10,16 +10,10 @@
  *  4. Each stop request is answered; init and fini come in pairs.
  *  5. Afterwards no descriptor is left.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include <weft.h>
 
 #include "tools/stress/stress.h"
 
@@ -40,7 +34,6 @@ static struct {
 } world;
 
 struct poster {
-	pthread_t thread;
 	struct stress_dice dice;
 	unsigned index;
 	unsigned posts;
@@ -68,16 +61,6 @@ struct keeper {
 	unsigned answered;
 };
 
-static void count(atomic_uint *sum)
-{
-	(void)atomic_fetch_add_explicit(sum, 1, memory_order_relaxed);
-}
-
-static unsigned sum_of(atomic_uint *sum)
-{
-	return atomic_load_explicit(sum, memory_order_relaxed);
-}
-
 /* ---- on the loops ---- */
 
 static int desk_init(struct tevent_context *ev, unsigned index,
@@ -90,7 +73,7 @@ static int desk_init(struct tevent_context *ev, unsigned index,
 	if (*ret_state == NULL) {
 		stress_give_up("no memory");
 	}
-	count(&world.inits);
+	stress_add(&world.inits, 1);
 	return 0;
 }
 
@@ -100,7 +83,7 @@ static void desk_fini(struct tevent_context *ev, void *state,
 	(void)ev;
 	(void)private_data;
 	free(state);
-	count(&world.finis);
+	stress_add(&world.finis, 1);
 }
 
 static void note_run(struct weft_mailbox *mailbox, struct weft_msg *msg)
@@ -113,13 +96,13 @@ static void note_run(struct weft_mailbox *mailbox, struct weft_msg *msg)
 			    note->from, desk->next[note->from] - 1);
 	}
 	desk->next[note->from] = note->number + 1;
-	count(&world.ran);
+	stress_add(&world.ran, 1);
 	free(note);
 }
 
 static void note_cancel(struct weft_msg *msg)
 {
-	count(&world.cancelled);
+	stress_add(&world.cancelled, 1);
 	free(msg);
 }
 
@@ -154,13 +137,12 @@ static bool post_one(struct poster *poster, weft_addr_t to, unsigned number)
 		.from = poster->index,
 		.number = number,
 	};
-	count(&world.accepted);
+	stress_add(&world.accepted, 1);
 	ret = weft_post_msg(to, &note->msg);
 	if (ret == 0) {
 		return true;
 	}
-	(void)atomic_fetch_sub_explicit(&world.accepted, 1,
-					memory_order_relaxed);
+	stress_add(&world.accepted, -1);
 	free(note);
 	if (ret != ECANCELED) {
 		stress_fail("a post said %d", ret);
@@ -288,28 +270,6 @@ static void keeper_run(struct keeper *keeper)
 
 /* ---- the round ---- */
 
-static unsigned entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned found = 0;
-
-	if (dir == NULL) {
-		stress_give_up(path);
-	}
-	while (readdir(dir) != NULL) {
-		found++;
-	}
-	(void)closedir(dir);
-	return found;
-}
-
-static void nap(void)
-{
-	const struct timespec time = { 0, 200000 };
-
-	(void)nanosleep(&time, NULL);
-}
-
 /* Nobody says that a loop has gone that was just dropped. Once its address is
  * refused its fini is through, and what it still has to cancel is counted. What
  * never comes is ended by the round's alarm. */
@@ -320,22 +280,23 @@ static void keeper_await_end(struct keeper *keeper, unsigned fds)
 	for (i = 0; i < keeper->opened; i++) {
 		while (post_one(&keeper->poster, keeper->addrs[i],
 				keeper->poster.posts++)) {
-			nap();
+			stress_nap(200);
 		}
 	}
-	while (sum_of(&world.accepted) !=
-		       sum_of(&world.ran) + sum_of(&world.cancelled) ||
-	       entries("/proc/self/fd") > fds) {
-		nap();
+	while (stress_sum(&world.accepted) !=
+		       stress_sum(&world.ran) + stress_sum(&world.cancelled) ||
+	       stress_fds() > fds) {
+		stress_nap(200);
 	}
-	if (sum_of(&world.inits) != sum_of(&world.finis)) {
+	if (stress_sum(&world.inits) != stress_sum(&world.finis)) {
 		stress_fail("init ran %u times, fini %u times",
-			    sum_of(&world.inits), sum_of(&world.finis));
+			    stress_sum(&world.inits), stress_sum(&world.finis));
 	}
 }
 
 static bool loops_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	struct poster posters[POSTERS_MAX];
 	struct keeper keeper = {
 		.dice = dice,
@@ -343,11 +304,11 @@ static bool loops_round(struct stress_dice *dice, unsigned threads)
 	};
 	unsigned most = threads < POSTERS_MAX ? threads : POSTERS_MAX;
 	unsigned posters_count = 1 + stress_below(dice, most);
-	unsigned fds = entries("/proc/self/fd");
+	unsigned fds = stress_fds();
 	unsigned i = 0;
 
 	memset(&world, 0, sizeof(world));
-	keeper.ev = tevent_context_init(NULL);
+	keeper.ev = stress_context();
 	for (i = 0; i < SLOTS; i++) {
 		loop_open(&keeper, i);
 	}
@@ -357,15 +318,11 @@ static bool loops_round(struct stress_dice *dice, unsigned threads)
 			.index = i,
 			.posts = stress_below(dice, POSTS_MAX),
 		};
-		if (pthread_create(&posters[i].thread, NULL, poster_run,
-				   &posters[i]) != 0) {
-			stress_give_up("no thread");
-		}
 	}
+	stress_crew_start(&crew, poster_run, posters, sizeof(posters[0]),
+			  posters_count);
 	keeper_run(&keeper);
-	for (i = 0; i < posters_count; i++) {
-		(void)pthread_join(posters[i].thread, NULL);
-	}
+	stress_crew_join(&crew);
 	/* The last ones go with the keeper's context. */
 	talloc_free(keeper.ev);
 	keeper_await_end(&keeper, fds);

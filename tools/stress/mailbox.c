@@ -9,10 +9,6 @@
  * A post to a loop that has ended is refused; both the immediate and the
  * threaded context outlive that and are freed when all threads are gone.
  */
-#include <pthread.h>
-
-#include <tevent.h>
-
 #include "tools/stress/stress.h"
 
 #define LOOPS_MAX    4
@@ -29,7 +25,6 @@ struct message {
 };
 
 struct receiver {
-	pthread_t thread;
 	pthread_barrier_t *start;
 	struct tevent_context *ev;
 	struct tevent_threaded_context *tctx;
@@ -41,7 +36,6 @@ struct receiver {
 };
 
 struct poster {
-	pthread_t thread;
 	pthread_barrier_t *start;
 	struct stress_dice dice;
 	struct receiver *receivers;
@@ -139,7 +133,7 @@ static void prepare_messages(struct poster *poster, unsigned index)
 static void prepare_receiver(struct receiver *receiver,
 			     struct stress_dice *dice, unsigned expected)
 {
-	receiver->ev = tevent_context_init(NULL);
+	receiver->ev = stress_context();
 	receiver->tctx = tevent_threaded_context_create(NULL, receiver->ev);
 	if (receiver->tctx == NULL) {
 		stress_give_up("no threaded context");
@@ -151,17 +145,9 @@ static void prepare_receiver(struct receiver *receiver,
 				       : expected + 1;
 }
 
-static void start(pthread_t *thread, void *(*fn)(void *), void *arg)
-{
-	int ret = pthread_create(thread, NULL, fn, arg);
-
-	if (ret != 0) {
-		stress_give_up("no thread");
-	}
-}
-
 static bool mailbox_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	struct receiver receivers[LOOPS_MAX] = { { .ev = NULL } };
 	struct poster posters[POSTERS_MAX];
 	pthread_barrier_t barrier;
@@ -187,17 +173,11 @@ static bool mailbox_round(struct stress_dice *dice, unsigned threads)
 		};
 		prepare_messages(&posters[i], i);
 	}
+	stress_crew_start(&crew, receive, receivers, sizeof(receivers[0]),
+			  loops);
+	stress_crew_start(&crew, post, posters, sizeof(posters[0]), count);
+	stress_crew_join(&crew);
 	for (i = 0; i < loops; i++) {
-		start(&receivers[i].thread, receive, &receivers[i]);
-	}
-	for (i = 0; i < count; i++) {
-		start(&posters[i].thread, post, &posters[i]);
-	}
-	for (i = 0; i < count; i++) {
-		(void)pthread_join(posters[i].thread, NULL);
-	}
-	for (i = 0; i < loops; i++) {
-		(void)pthread_join(receivers[i].thread, NULL);
 		talloc_free(receivers[i].tctx);
 	}
 	for (i = 0; i < count; i++) {

@@ -7,21 +7,20 @@
  * a round that failed once may need some repeating.
  *
  * A round that hangs, as it would with a lost wake-up, is ended by an alarm.
+ * One that is made long (--count) says now and then how far it is, and each
+ * number that is another one winds the alarm up again.
+ *
  * The program says TAP, or JSON; progress goes to a terminal on stderr.
  *
  * Threads: main; each protocol starts and joins its own.
  */
 #include <getopt.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/stress/stress.h"
@@ -31,20 +30,27 @@
 #define NS_PER_S          UINT64_C(1000000000)
 
 static const struct stress_protocol *const protocols[] = {
-	&stress_mailbox, &stress_address, &stress_proxy, &stress_jobs,
-	&stress_pairs,   &stress_fork,    &stress_loops, &stress_lanes,
-	&stress_serial,  &stress_kill,
+	&stress_mailbox, &stress_address, &stress_address_fork, &stress_calls,
+	&stress_proxy,   &stress_signals, &stress_loops,        &stress_opens,
+	&stress_jobs,    &stress_pairs,   &stress_cancel,       &stress_expiry,
+	&stress_fork,    &stress_groups,  &stress_streams,      &stress_lanes,
+	&stress_serial,  &stress_compat,  &stress_kill,
 };
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 
-struct settings {
+/* S: written before the first round */
+static struct {
 	double seconds;
 	uint64_t seed;
 	uint64_t rounds; /* 0: as many as the time allows */
 	unsigned threads;
+	unsigned count;   /* 0: as the protocol has it */
 	const char *only; /* or NULL */
 	bool json;
+} settings = {
+	.seconds = 10,
+	.threads = 4,
 };
 
 struct result {
@@ -54,93 +60,11 @@ struct result {
 	bool held;
 };
 
-static atomic_bool failed; /* A: relaxed; the text is under failure_lock */
-static pthread_mutex_t failure_lock = PTHREAD_MUTEX_INITIALIZER;
-static char failure[512];   /* L(failure_lock) */
-static char hang_text[256]; /* S: written before the alarm is set */
+static char replay_text[192]; /* S: written before the alarm is set */
+static char hang_text[256];   /* S: the same */
+static char note[256];        /* of the last round */
 
-/* ---- dice ---- */
-
-/* SplitMix64: any seed will do. */
-uint64_t stress_roll(struct stress_dice *dice)
-{
-	uint64_t z = (dice->state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-unsigned stress_below(struct stress_dice *dice, unsigned limit)
-{
-	return limit == 0 ? 0 : (unsigned)(stress_roll(dice) % limit);
-}
-
-bool stress_once_in(struct stress_dice *dice, unsigned times)
-{
-	return stress_below(dice, times) == 0;
-}
-
-struct stress_dice stress_split(struct stress_dice *dice)
-{
-	struct stress_dice other = { stress_roll(dice) };
-
-	return other;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now = { 0, 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-void stress_dawdle(struct stress_dice *dice)
-{
-	struct timespec nap = { 0, 0 };
-
-	switch (stress_below(dice, 16)) {
-	case 0:
-		nap.tv_nsec = (long)stress_below(dice, 100000);
-		(void)nanosleep(&nap, NULL);
-		break;
-	case 1:
-	case 2:
-		(void)sched_yield();
-		break;
-	default:
-		break;
-	}
-}
-
-/* ---- failures ---- */
-
-void stress_fail(const char *fmt, ...)
-{
-	va_list ap;
-
-	(void)pthread_mutex_lock(&failure_lock);
-	if (failure[0] == '\0') {
-		va_start(ap, fmt);
-		(void)vsnprintf(failure, sizeof(failure), fmt, ap);
-		va_end(ap);
-	}
-	(void)pthread_mutex_unlock(&failure_lock);
-	/* Relaxed: looked at now and then. */
-	atomic_store_explicit(&failed, true, memory_order_relaxed);
-}
-
-bool stress_failed(void)
-{
-	return atomic_load_explicit(&failed, memory_order_relaxed);
-}
-
-void stress_give_up(const char *what)
-{
-	fprintf(stderr, "weft-stress: %s\n", what);
-	exit(2);
-}
+/* ---- hangs ---- */
 
 static void hung(int signum)
 {
@@ -151,29 +75,37 @@ static void hung(int signum)
 	_exit(ret > 0 ? 1 : 2);
 }
 
-static void replay_text(char *text, size_t size,
-			const struct stress_protocol *protocol, uint64_t seed,
-			unsigned threads)
+static void replay_prepare(const struct result *result)
 {
-	(void)snprintf(text, size,
+	char count[32] = "";
+
+	if (settings.count != 0) {
+		(void)snprintf(count, sizeof(count), " --count %u",
+			       settings.count);
+	}
+	(void)snprintf(replay_text, sizeof(replay_text),
 		       "weft-stress --only %s --seed %" PRIu64
-		       " --threads %u --rounds 1",
-		       protocol->name, seed, threads);
+		       " --threads %u%s --rounds 1",
+		       result->protocol->name, result->seed, settings.threads,
+		       count);
+	(void)snprintf(hang_text, sizeof(hang_text),
+		       "Bail out! %s hangs; replay: %s\n",
+		       result->protocol->name, replay_text);
 }
 
 /* ---- running ---- */
 
-static void progress(const struct result *result, uint64_t left_ns)
+/* Return: whether it is time to say something, and somebody looks. */
+static bool progress_due(void)
 {
 	static uint64_t next_ns;
-	uint64_t now = now_ns();
+	uint64_t now = stress_now_ns();
 
 	if (now < next_ns || !isatty(STDERR_FILENO)) {
-		return;
+		return false;
 	}
 	next_ns = now + PROGRESS_NS;
-	fprintf(stderr, "\r%s: %" PRIu64 " rounds, %" PRIu64 " s left \033[K",
-		result->protocol->name, result->rounds, left_ns / NS_PER_S);
+	return true;
 }
 
 static void progress_end(void)
@@ -183,63 +115,85 @@ static void progress_end(void)
 	}
 }
 
-static void run(const struct settings *settings, uint64_t share_ns,
-		struct result *result)
+void stress_alive(uint64_t done)
 {
-	uint64_t end = now_ns() + share_ns;
+	static uint64_t last;
+
+	if (done == last) {
+		return;
+	}
+	last = done;
+	(void)alarm(ROUND_SECONDS_MAX);
+	if (settings.count != 0 && progress_due()) {
+		fprintf(stderr, "\r%s: %" PRIu64 " \033[K", settings.only,
+			done);
+	}
+}
+
+void stress_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(note, sizeof(note), fmt, ap);
+	va_end(ap);
+}
+
+unsigned stress_count(unsigned usual)
+{
+	return settings.count != 0 ? settings.count : usual;
+}
+
+static void run(uint64_t share_ns, struct result *result)
+{
+	uint64_t end = stress_now_ns() + share_ns;
 
 	result->held = true;
-	for (;;) {
-		uint64_t now = now_ns();
-		struct stress_dice dice = { settings->seed + result->rounds };
-		char replay[160];
+	while (result->held) {
+		uint64_t now = stress_now_ns();
+		struct stress_dice dice = { settings.seed + result->rounds };
 
-		if (settings->rounds != 0 ? result->rounds >= settings->rounds
-					  : now >= end) {
+		if (settings.rounds != 0 ? result->rounds >= settings.rounds
+					 : now >= end) {
 			break;
 		}
-		progress(result, end > now ? end - now : 0);
+		if (progress_due()) {
+			fprintf(stderr,
+				"\r%s: %" PRIu64 " rounds, %" PRIu64
+				" s left \033[K",
+				result->protocol->name, result->rounds,
+				end > now ? (end - now) / NS_PER_S : 0);
+		}
 		result->seed = dice.state;
-		replay_text(replay, sizeof(replay), result->protocol,
-			    result->seed, settings->threads);
-		(void)snprintf(hang_text, sizeof(hang_text),
-			       "Bail out! %s hangs; replay: %s\n",
-			       result->protocol->name, replay);
+		replay_prepare(result);
 		(void)alarm(ROUND_SECONDS_MAX);
-		result->held = result->protocol->round(&dice,
-						       settings->threads);
+		result->held = result->protocol->round(&dice, settings.threads);
 		(void)alarm(0);
 		result->rounds++;
-		if (!result->held) {
-			break;
-		}
 	}
 	progress_end();
 }
 
-static void say_tap(const struct result *result, unsigned number,
-		    unsigned threads)
+static void say_tap(const struct result *result, unsigned number)
 {
-	char replay[160];
-
 	printf("%s %u - %s: %s (%" PRIu64 " rounds)\n",
 	       result->held ? "ok" : "not ok", number, result->protocol->name,
 	       result->protocol->what, result->rounds);
+	if (settings.count != 0 && note[0] != '\0') {
+		printf("# %s\n", note);
+	}
 	if (!result->held) {
-		replay_text(replay, sizeof(replay), result->protocol,
-			    result->seed, threads);
-		printf("# %s\n# replay: %s\n", failure, replay);
+		printf("# %s\n# replay: %s\n", stress_failure(), replay_text);
 	}
 	(void)fflush(stdout);
 }
 
-static void say_json(const struct result *results, unsigned count,
-		     const struct settings *settings)
+static void say_json(const struct result *results, unsigned count)
 {
 	unsigned i = 0;
 
 	printf("{\"seed\":%" PRIu64 ",\"threads\":%u,\"protocols\":[",
-	       settings->seed, settings->threads);
+	       settings.seed, settings.threads);
 	for (i = 0; i < count; i++) {
 		printf("%s{\"name\":\"%s\",\"rounds\":%" PRIu64
 		       ",\"last_seed\":%" PRIu64 ",\"ok\":%s}",
@@ -247,39 +201,43 @@ static void say_json(const struct result *results, unsigned count,
 		       results[i].rounds, results[i].seed,
 		       results[i].held ? "true" : "false");
 	}
-	printf("]}\n");
+	printf("]");
+	if (stress_failed()) {
+		printf(",\"failure\":\"%s\",\"replay\":\"%s\"",
+		       stress_failure(), replay_text);
+	}
+	printf("}\n");
 }
 
-static bool run_all(const struct settings *settings)
+static bool run_all(void)
 {
 	struct result results[PROTOCOLS];
-	unsigned chosen = settings->only == NULL ? PROTOCOLS : 1;
+	unsigned chosen = settings.only == NULL ? PROTOCOLS : 1;
 	unsigned count = 0;
 	bool held = true;
 	size_t i = 0;
 
-	if (!settings->json) {
-		printf("1..%u\n# seed %" PRIu64 "\n", chosen, settings->seed);
+	if (!settings.json) {
+		printf("1..%u\n# seed %" PRIu64 "\n", chosen, settings.seed);
 		(void)fflush(stdout);
 	}
 	for (i = 0; i < PROTOCOLS && held; i++) {
 		struct result *result = &results[count];
 
-		if (settings->only != NULL &&
-		    strcmp(settings->only, protocols[i]->name) != 0) {
+		if (settings.only != NULL &&
+		    strcmp(settings.only, protocols[i]->name) != 0) {
 			continue;
 		}
 		*result = (struct result){ .protocol = protocols[i] };
-		run(settings, (uint64_t)(settings->seconds * 1e9 / chosen),
-		    result);
+		run((uint64_t)(settings.seconds * 1e9 / chosen), result);
 		held = result->held;
 		count++;
-		if (!settings->json) {
-			say_tap(result, count, settings->threads);
+		if (!settings.json) {
+			say_tap(result, count);
 		}
 	}
-	if (settings->json) {
-		say_json(results, count, settings);
+	if (settings.json) {
+		say_json(results, count);
 	}
 	return held;
 }
@@ -290,7 +248,8 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"usage: weft-stress [--seconds N] [--seed S] [--threads N]\n"
-		"                   [--only NAME] [--rounds N] [--json]\n"
+		"                   [--only NAME [--count N]] [--rounds N]\n"
+		"                   [--json]\n"
 		"       weft-stress --list | --help\n"
 		"\n"
 		"Hammers what threads do with each other here; says TAP.\n"
@@ -299,6 +258,8 @@ static void usage(FILE *to)
 		"  --seed S     of the first round (from the clock)\n"
 		"  --threads N  about so many in each round (4)\n"
 		"  --only NAME  this protocol alone\n"
+		"  --count N    longer rounds: so many messages of each, or\n"
+		"               so many loops\n"
 		"  --rounds N   so many of each, instead of a time\n"
 		"  --json       one JSON object instead of TAP\n"
 		"  --list       the protocols\n"
@@ -312,7 +273,7 @@ static void list(void)
 	size_t i = 0;
 
 	for (i = 0; i < PROTOCOLS; i++) {
-		printf("%-8s %s\n", protocols[i]->name, protocols[i]->what);
+		printf("%-12s %s\n", protocols[i]->name, protocols[i]->what);
 	}
 }
 
@@ -343,7 +304,7 @@ static uint64_t number(const char *text, const char *option)
 }
 
 /* Return: false: nothing is left to do. */
-static bool arguments(int argc, char **argv, struct settings *settings)
+static bool arguments(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seconds", required_argument, NULL, 's' },
@@ -351,6 +312,7 @@ static bool arguments(int argc, char **argv, struct settings *settings)
 		{ "threads", required_argument, NULL, 't' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "rounds", required_argument, NULL, 'r' },
+		{ "count", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -361,23 +323,26 @@ static bool arguments(int argc, char **argv, struct settings *settings)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
-			settings->seconds = (double)number(optarg, "--seconds");
+			settings.seconds = (double)number(optarg, "--seconds");
 			break;
 		case 'S':
-			settings->seed = number(optarg, "--seed");
+			settings.seed = number(optarg, "--seed");
 			break;
 		case 't':
-			settings->threads = (unsigned)number(optarg,
-							     "--threads");
+			settings.threads = (unsigned)number(optarg,
+							    "--threads");
 			break;
 		case 'o':
-			settings->only = optarg;
+			settings.only = optarg;
 			break;
 		case 'r':
-			settings->rounds = number(optarg, "--rounds");
+			settings.rounds = number(optarg, "--rounds");
+			break;
+		case 'c':
+			settings.count = (unsigned)number(optarg, "--count");
 			break;
 		case 'j':
-			settings->json = true;
+			settings.json = true;
 			break;
 		case 'l':
 			list();
@@ -390,9 +355,9 @@ static bool arguments(int argc, char **argv, struct settings *settings)
 			exit(2);
 		}
 	}
-	if (optind < argc || settings->threads == 0 ||
-	    settings->threads > 256 ||
-	    (settings->only != NULL && !known(settings->only))) {
+	if (optind < argc || settings.threads == 0 || settings.threads > 256 ||
+	    (settings.only == NULL ? settings.count != 0
+				   : !known(settings.only))) {
 		usage(stderr);
 		exit(2);
 	}
@@ -401,17 +366,11 @@ static bool arguments(int argc, char **argv, struct settings *settings)
 
 int main(int argc, char **argv)
 {
-	struct settings settings = {
-		.seconds = 10,
-		.seed = now_ns() / 1000,
-		.threads = 4,
-	};
-	bool held = false;
-
-	if (!arguments(argc, argv, &settings)) {
+	settings.seed = stress_now_ns() / 1000;
+	if (!arguments(argc, argv)) {
 		return 0;
 	}
 	(void)signal(SIGALRM, hung);
-	held = run_all(&settings);
-	return held ? 0 : 1;
+	stress_begin();
+	return run_all() ? 0 : 1;
 }

@@ -11,9 +11,6 @@
  */
 #include <limits.h>
 #include <sched.h>
-#include <stdatomic.h>
-
-#include <weft.h>
 
 #include "tools/stress/stress.h"
 
@@ -94,13 +91,8 @@ static struct weft_pool *make_pool(unsigned min, unsigned most,
 		.max = most,
 		.idle_ms = idle_ms,
 	};
-	struct weft_pool *pool = NULL;
-	int ret = weft_pool_create(NULL, &options, &pool);
 
-	if (ret != 0) {
-		stress_give_up("no pool");
-	}
-	return pool;
+	return stress_pool(&options);
 }
 
 static void pairs(struct stress_dice *dice, struct tevent_context *ev,
@@ -155,11 +147,8 @@ static void chase(struct stress_dice *dice, struct tevent_context *ev)
 
 static bool pairs_round(struct stress_dice *dice, unsigned threads)
 {
-	struct tevent_context *ev = tevent_context_init(NULL);
+	struct tevent_context *ev = stress_context();
 
-	if (ev == NULL) {
-		stress_give_up("no context");
-	}
 	pairs(dice, ev, threads);
 	chase(dice, ev);
 	talloc_free(ev);

@@ -7,18 +7,12 @@
  *  2. What one sent to another comes in its order, with gaps where the proxy
  *     was replaced; without, all of it comes.
  */
-#include <pthread.h>
-#include <stdatomic.h>
-
-#include <tevent.h>
-
 #include "tools/stress/stress.h"
 
 #define PARTIES_MAX 8
 #define STEPS_MAX   2000
 
 struct party {
-	pthread_t thread;
 	struct party *all;
 	pthread_barrier_t *barrier;
 	struct stress_dice dice;
@@ -47,7 +41,7 @@ static atomic_uint freed;
 static int parcel_freed(struct parcel *parcel)
 {
 	(void)parcel;
-	(void)atomic_fetch_add(&freed, 1);
+	stress_add(&freed, 1);
 	return 0;
 }
 
@@ -92,7 +86,7 @@ static void send_one(struct party *party, struct party *to)
 		.number = party->sent[to->index]++,
 	};
 	talloc_set_destructor(parcel, parcel_freed);
-	(void)atomic_fetch_add(&made, 1);
+	stress_add(&made, 1);
 	(void)pthread_rwlock_rdlock(&to->lock);
 	tevent_thread_proxy_schedule(to->proxy, &im, arrived, &parcel);
 	(void)pthread_rwlock_unlock(&to->lock);
@@ -142,6 +136,7 @@ static void *party_run(void *arg)
 
 static bool proxy_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	struct party parties[PARTIES_MAX] = { { .ev = NULL } };
 	pthread_barrier_t barrier;
 	unsigned most = threads < PARTIES_MAX ? threads : PARTIES_MAX;
@@ -161,7 +156,7 @@ static bool proxy_round(struct stress_dice *dice, unsigned threads)
 		party->count = count;
 		party->steps = steps;
 		party->replaces = stress_once_in(dice, 2);
-		party->ev = tevent_context_init(NULL);
+		party->ev = stress_context();
 		(void)pthread_rwlock_init(&party->lock, NULL);
 		replace_proxy(party, true);
 		if (party->proxy == NULL) {
@@ -170,22 +165,15 @@ static bool proxy_round(struct stress_dice *dice, unsigned threads)
 		/* Turns without waiting while there is more to send. */
 		(void)tevent_context_set_wait_timeout(party->ev, 0);
 	}
-	for (unsigned i = 0; i < count; i++) {
-		if (pthread_create(&parties[i].thread, NULL, party_run,
-				   &parties[i]) != 0) {
-			stress_give_up("no thread");
-		}
-	}
-	for (unsigned i = 0; i < count; i++) {
-		(void)pthread_join(parties[i].thread, NULL);
-	}
+	stress_crew_start(&crew, party_run, parties, sizeof(parties[0]), count);
+	stress_crew_join(&crew);
 	for (unsigned i = 0; i < count; i++) {
 		(void)pthread_rwlock_destroy(&parties[i].lock);
 	}
 	(void)pthread_barrier_destroy(&barrier);
-	if (atomic_load(&made) != atomic_load(&freed)) {
-		stress_fail("%u parcels made, %u freed", atomic_load(&made),
-			    atomic_load(&freed));
+	if (stress_sum(&made) != stress_sum(&freed)) {
+		stress_fail("%u parcels made, %u freed", stress_sum(&made),
+			    stress_sum(&freed));
 	}
 	return !stress_failed();
 }

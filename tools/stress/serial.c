@@ -10,12 +10,7 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-
-#include <weft.h>
 
 #include "tools/stress/stress.h"
 
@@ -59,7 +54,6 @@ struct sent {
 };
 
 struct loop {
-	pthread_t thread;
 	unsigned index;
 	struct scene *scene;
 	struct stress_dice dice;
@@ -193,17 +187,8 @@ static void step(struct loop *loop)
 		send_one(loop, sent);
 		return;
 	}
-	switch (stress_below(&loop->dice, 6)) {
-	case 0:
-		sent->cancelled = tevent_req_cancel(sent->req) ||
-				  sent->cancelled;
-		break;
-	case 1:
-		TALLOC_FREE(sent->req);
-		break;
-	default:
+	if (!stress_bother(&loop->dice, 6, &sent->req, &sent->cancelled)) {
 		(void)tevent_loop_once(loop->ev);
-		break;
 	}
 }
 
@@ -212,11 +197,8 @@ static void *loop_run(void *arg)
 	struct loop *loop = arg;
 	unsigned i = 0;
 
-	loop->ev = tevent_context_init(NULL);
-	if (loop->ev == NULL ||
-	    weft_pool_attach(loop->ev, loop->scene->pool, &loop->pool) != 0) {
-		stress_give_up("no context");
-	}
+	loop->ev = stress_context();
+	loop->pool = stress_handle(loop->ev, loop->scene->pool);
 	while (loop->sends-- > 0) {
 		step(loop);
 		stress_dawdle(&loop->dice);
@@ -249,9 +231,7 @@ static void scene_open(struct scene *scene, struct stress_dice *dice,
 		.stops = stress_once_in(dice, 4),
 		.refuses = stress_once_in(dice, 2),
 	};
-	if (weft_pool_create(NULL, &options, &scene->pool) != 0) {
-		stress_give_up("no pool");
-	}
+	scene->pool = stress_pool(&options);
 	for (i = 1; i < LANES; i++) {
 		struct weft_lane_options lane = {
 			.max = stress_below(dice, 3),
@@ -275,26 +255,13 @@ static void scene_open(struct scene *scene, struct stress_dice *dice,
 
 static void scene_close(struct scene *scene)
 {
-	struct weft_pool_stats stats;
-
-	do {
-		(void)sched_yield();
-		weft_pool_stats(scene->pool, &stats);
-	} while (stats.queued + stats.running > 0 ||
-		 stats.workers != stats.idle);
-	/* Read one after the other, but now they stay. */
-	weft_pool_stats(scene->pool, &stats);
-	if (stats.submitted != stats.completed + stats.withdrawn) {
-		stress_fail("submitted %u, completed %u, withdrawn %u",
-			    (unsigned)stats.submitted,
-			    (unsigned)stats.completed,
-			    (unsigned)stats.withdrawn);
-	}
+	stress_settle(scene->pool);
 	talloc_free(scene->pool);
 }
 
 static bool serial_round(struct stress_dice *dice, unsigned threads)
 {
+	struct stress_crew crew = { .count = 0 };
 	static struct loop loops[LOOPS_MAX];
 	static struct scene scene;
 	unsigned loop_count = 1 + stress_below(dice, LOOPS_MAX);
@@ -309,18 +276,13 @@ static bool serial_round(struct stress_dice *dice, unsigned threads)
 			.sends = stress_below(dice, SENDS_MAX),
 			.ends_early = stress_once_in(dice, 4),
 		};
-		if (pthread_create(&loops[i].thread, NULL, loop_run,
-				   &loops[i]) != 0) {
-			stress_give_up("no thread");
-		}
 	}
+	stress_crew_start(&crew, loop_run, loops, sizeof(loops[0]), loop_count);
 	stress_dawdle(dice);
 	if (scene.stops) {
 		weft_pool_stop(scene.pool);
 	}
-	for (i = 0; i < loop_count; i++) {
-		(void)pthread_join(loops[i].thread, NULL);
-	}
+	stress_crew_join(&crew);
 	scene_close(&scene);
 	return !stress_failed();
 }
