@@ -19,6 +19,7 @@ include mk/tests.mk
 include mk/bench.mk
 include mk/count.mk
 include mk/install.mk
+include mk/package.mk
 include mk/variants.mk
 include mk/lint.mk
 include mk/proof.mk

@@ -31,6 +31,10 @@ SCRIPT_TESTS := \
 TREE_TESTS := \
 	bench_check \
 	build \
+	cmake \
+	cplusplus \
+	deb \
+	dist \
 	docs \
 	fuzz \
 	header_types \

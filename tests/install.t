@@ -31,16 +31,23 @@ python_files() {
 		".${python#"$prefix"}/tevent.py"
 }
 
+# Programs that are built where their libraries are.
+tools=$(cd "$BUILDDIR/bin" && find . -name weft-shelf -o -name weft-top)
+
 ok 'make install DESTDIR=... prefix=... works' install_it
 is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
 	"$({
 		python_files
+		printf '%s' "${tools:+$tools
+}" | sed 's|^\./|./bin/|'
 		cat
 	} <<-END | sort
 		./bin/weft-owner
 		./include/pthreadpool_tevent.h
 		./include/tevent.h
 		./include/weft.h
+		./lib/cmake/weft/weft-config-version.cmake
+		./lib/cmake/weft/weft-config.cmake
 		./lib/libtevent.a
 		./lib/libtevent.so
 		./lib/libtevent.so.$tevent
@@ -53,9 +60,16 @@ is "$(cd "$root$prefix" && find . ! -type d ! -path '*/man/*' | sort)" \
 		./lib/pkgconfig/weft.pc
 		./lib/weft/libweft-owner.so
 	END
-	)" 'it lays down libraries, headers, .pc files, weft-owner, the module, nothing else'
+	)" 'it lays down libraries, headers, files for builds, tools, the module, nothing else'
 is "$(sed -n 's/^library=//p' "$root$prefix/bin/weft-owner")" \
 	"$prefix/lib/weft/libweft-owner.so" 'weft-owner knows where its library is'
+for tool in $tools; do
+	tool=$root$prefix/bin/$tool
+	ok "$(basename "$tool") runs" \
+		env LD_LIBRARY_PATH="$root$prefix/lib" "$tool" --help
+	is "$(readelf -d "$tool" | grep -E 'RPATH|RUNPATH')" '' \
+		'and does not look for the build tree'
+done
 if [ -n "$python" ]; then
 	is "$(PYTHONPATH=$root$python LD_LIBRARY_PATH=$root$prefix/lib \
 		"${PYTHON:-python3}" -B -c '
@@ -157,5 +171,12 @@ libdir=$prefix/lib/odd-arch
 ok 'libdir may be chosen' install_it libdir=$libdir
 is "$(sed -n 's/^libdir=//p' "$root$libdir/pkgconfig/tevent.pc")" "$libdir" \
 	'the .pc files lie and point there'
+ok 'so does what CMake reads' \
+	test -e "$root$libdir/cmake/weft/../../../../include/weft.h"
+ok 'which knows it' grep -qF 'LIST_DIR}/../../../../include' \
+	"$root$libdir/cmake/weft/weft-config.cmake"
+
+is "$(sed -n 's/^## \([0-9.]*\), .*/\1/p' docs/CHANGELOG.md | head -n 1)" \
+	"$weft" 'the changelog begins with this version'
 
 done_testing
