@@ -141,12 +141,18 @@ $(foreach peer,$(call peers,stock),$(eval $(call pool_bench,stock,\
 
 .PHONY: bench bench-pool
 
+# For goals whose tool is written in that.
+NEEDS_PYTHON = command -v python3 >/dev/null || \
+	{ echo '$@: there is no python3: install it' >&2; exit 1; }
+
 tests: $(BENCH)
 
 bench: $(BENCH) ## measures everything beside other libraries (BENCHFLAGS=--help)
+	@$(NEEDS_PYTHON)
 	BUILDDIR='$(BUILDDIR)' tools/bench/run $(BENCHFLAGS)
 
 bench-pool: $(BENCH) ## of that, the pool
+	@$(NEEDS_PYTHON)
 	BUILDDIR='$(BUILDDIR)' tools/bench/run --suite pool $(BENCHFLAGS)
 
 -include $(OBJDIR)/tools/bench/main.d $(BENCH_DEPENDS)

@@ -28,6 +28,7 @@ tests: $(COUNT)
 .PHONY: bench-check
 
 bench-check: $(COUNT) $(if $(wildcard $(STOCK_HEADER)),$(STOCK_COUNT)) ## counts the instructions of the hot paths and compares them with tools/bench/counts
+	@$(NEEDS_PYTHON)
 	BUILDDIR='$(BUILDDIR)' CC='$(CC)' CFLAGS='$(strip $(CFLAGS))' \
 		tools/bench/check $(CHECKFLAGS)
 

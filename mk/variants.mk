@@ -31,5 +31,7 @@ cov: ## check with coverage; build/cov/coverage.txt has a line per source
 VALGRIND_TESTS = $(filter-out $(TESTDIR)/signal_info.t,$(TEST_PROGRAMS))
 
 valgrind: all tests ## the compiled tests under valgrind's memcheck
+	@command -v valgrind >/dev/null || \
+		{ echo 'valgrind: there is no valgrind: install it' >&2; exit 1; }
 	@$(CHECK_ENV) TEST_SCALE=$(or $(TEST_SCALE),5) $(PROVE) $(PROVEFLAGS) \
 		--exec tools/valgrind $(VALGRIND_TESTS)

@@ -19,8 +19,8 @@ is $? 2 'an unknown row is refused'
 "$program" req 1500 >"$scratch/out" 2>&1
 is $? 2 'so is half a round'
 
-if ! command -v valgrind >/dev/null; then
-	skip 'there is no valgrind'
+if ! command -v valgrind >/dev/null || ! command -v python3 >/dev/null; then
+	skip 'there is no valgrind, or no Python'
 	done_testing
 	exit
 fi
